@@ -1,0 +1,228 @@
+"""What every command shares: options defined once, opening a ledger, and printing.
+
+Data goes to stdout, talk and progress to stderr. The bytes on stdout are the same on a terminal and in a
+pipe. Everything that came from outside is printed with control and bidi characters made visible.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from ledger.book import Ledger
+from ledger.directory import CONTROL as CONTROL
+from ledger.errors import Usage
+from ledger.settings import database, setting
+from ledger.text import csv_safe, visible
+
+
+class Format(StrEnum):
+    """How answers are printed."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def complete_place(incomplete: str) -> list[tuple[str, str]]:
+    """Shell completion of place names."""
+    return _complete(lambda ledger: ledger.directory().complete_place(incomplete))
+
+
+def complete_source(incomplete: str) -> list[tuple[str, str]]:
+    """Shell completion of source names."""
+    return _complete(lambda ledger: ledger.directory().complete_source(incomplete))
+
+
+def _complete(look_up: Callable[[Ledger], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    try:
+        with Ledger.open(database(), readonly=True) as ledger:
+            return look_up(ledger)
+    except Exception:  # a completion that fails must not disturb the shell
+        return []
+
+
+DbOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--db",
+        metavar="FILE",
+        help="The ledger. Else CLAIMS_DB, claims.toml, user config.",
+        show_default=False,
+    ),
+]
+ActorOption = Annotated[
+    str | None, typer.Option("--actor", help="Who appends; kept with the event.", show_default=False)
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key", help="Your own name for this act; the same key is never recorded twice.", show_default=False
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Decide everything, record nothing.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="How to print the answer.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+QuestionOption = Annotated[str, typer.Option("--question", help="What is asked of the place.")]
+NoteOption = Annotated[str | None, typer.Option("--note", help="Your note (erasable).", show_default=False)]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why (erasable).", show_default=False)]
+
+
+def open_ledger(db: Path | None, *, readonly: bool = False) -> Ledger:
+    """The ledger that flag, environment or settings name. Never creates one."""
+    return Ledger.open(database(db), readonly=readonly)
+
+
+def actor(flag: str | None) -> str | None:
+    """``--actor``, else the configured one, else nobody."""
+    return setting("actor", flag)
+
+
+def chosen_format(flag: Format | None, json: bool) -> Format:
+    """``--json`` and ``--format``, else the configured format, else a table."""
+    if json:
+        if flag not in (None, Format.json):
+            raise Usage(f"--json and --format {flag} contradict each other", remedy="give one of them")
+        return Format.json
+    if flag is not None:
+        return flag
+    configured = setting("format") or "table"
+    if configured not in Format.__members__:
+        raise Usage(f"no format {configured!r}", remedy=f"Formats: {', '.join(Format)}")
+    return Format(configured)
+
+
+def say(text: str) -> None:
+    """Talk to the person: one line on stderr."""
+    print(visible(text, keep_newlines=False), file=sys.stderr)
+
+
+@contextmanager
+def quiet_pipe() -> Iterator[None]:
+    """Whoever reads stdout may stop when it has seen enough: that is no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@quiet_pipe()
+def emit(
+    answer: Any,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    chosen: Format,
+    *,
+    heading: Sequence[str] = (),
+    footing: Sequence[str] = (),
+) -> None:
+    """Print an answer: ``answer`` whole as JSON, or its ``rows`` a line each as JSONL, CSV or a table.
+
+    ``heading`` and ``footing`` are lines around the table; they are not data and appear in no other format.
+    """
+    if chosen is Format.json:
+        _write(orjson.dumps(visible_values(answer), option=orjson.OPT_INDENT_2) + b"\n")
+    elif chosen is Format.jsonl:
+        for row in rows:
+            _write(orjson.dumps(visible_values(row)) + b"\n")
+    elif chosen is Format.csv:
+        for line in csv_lines(rows, columns):
+            _write(line)
+    else:
+        _table(rows, columns, heading, footing)
+
+
+def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[bytes]:
+    """A header and the rows as CSV in UTF-8, a line each; no cell of them is run by a spreadsheet."""
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    for cells in chain([columns], ([csv_safe(cell(row.get(one))) for one in columns] for row in rows)):
+        writer.writerow(cells)
+        yield line.getvalue().encode(errors="backslashreplace")
+        line.seek(0)
+        line.truncate()
+
+
+@quiet_pipe()
+def stream_json(answer: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """``answer`` as JSON with ``rows`` as its last member ``name``, written as they come."""
+    head = orjson.dumps(visible_values(answer), option=orjson.OPT_INDENT_2).removesuffix(b"\n}")
+    _write(head + b",\n  " + orjson.dumps(name) + b": [")
+    between = b"\n    "
+    for row in rows:
+        _write(between + orjson.dumps(visible_values(row)))
+        between = b",\n    "
+    _write(b"\n  ]\n}\n" if between[:1] == b"," else b"]\n}\n")
+
+
+def visible_values(value: Any) -> Any:
+    """Plain values with every text made safe to look at."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {str(name): visible_values(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [visible_values(inner) for inner in value]
+    return value
+
+
+def cell(value: Any) -> str:
+    """One value as the text of a table or CSV cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={cell(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(cell(inner) for inner in value)
+    return visible(str(value), keep_newlines=False)
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
+def _table(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    heading: Sequence[str],
+    footing: Sequence[str],
+) -> None:
+    """Columns aligned by display width; numbers to the right. No wrapping, no colour: same bytes in a pipe."""
+    from rich.cells import cell_len
+
+    for text in heading:
+        print(visible(text, keep_newlines=False))
+    rows = list(rows)
+    if rows:
+        grid = [[column.replace("_", " ") for column in columns]]
+        grid += [[cell(row.get(column)) for column in columns] for row in rows]
+        right = [all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns]
+        widths = [max(cell_len(line[i]) for line in grid) for i in range(len(columns))]
+        for line in grid:
+            padded = []
+            for i, text in enumerate(line):
+                space = " " * (widths[i] - cell_len(text))
+                padded.append(space + text if right[i] else text + space)
+            print("  ".join(padded).rstrip())
+    for text in footing:
+        print(visible(text, keep_newlines=False))

@@ -1,0 +1,111 @@
+"""``claims export``: the whole ledger as text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger import backup, codec
+from ledger.book import Ledger
+from ledger.commands import common
+from ledger.directory import Directory
+from ledger.errors import LedgerError, Usage, WriteFailed
+from ledger.life import life
+
+COLUMNS = (
+    *("entry", "position", "recorded", "claimant", "claimant_name", "via", "act", "question", "place"),
+    *("place_name", "extent", "share", "state", "negated", "standing", "valid", "valid_kind", "said"),
+    *("published", "target", "based_on", "marks", "corrected", "retracted", "judged"),
+    *("url", "title", "quote", "note"),
+)
+
+
+def export(
+    file: Annotated[
+        str, typer.Argument(help="The file to write; - for standard output.", metavar="FILE|-")
+    ] = "-",
+    db: common.DbOption = None,
+    format: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+) -> None:
+    """Write the whole ledger as JSONL, from which `claims restore` makes the same ledger again.
+
+    Leaves, bodies, positions and the root come back unchanged: a backup that can also be read. --format csv
+    writes a flat table of the claims as corrected, for spreadsheets: it loses the rest and cannot be restored.
+    """
+    if format not in ("jsonl", "csv"):
+        raise Usage(
+            f"no format {format!r}", where="--format", remedy="choose jsonl (a backup) or csv (a table)"
+        )
+    with common.open_ledger(db, readonly=True) as ledger:
+        head = backup.header(ledger.store)
+        if format == "jsonl":
+            lines, what = backup.dump(ledger.store, head), "events"
+        else:
+            lines, what = common.csv_lines(_claims(ledger, head.size), COLUMNS), "claims"
+        if file == "-":
+            _print(lines)
+            return
+        count = _write(Path(file), lines) - 1
+    common.say(f"{file}: {count:,} {what} of {head.ledger} at #{head.size}, root {head.root}")
+
+
+def _print(lines: Iterator[bytes]) -> None:
+    with common.quiet_pipe():
+        for line in lines:
+            sys.stdout.buffer.write(line)
+
+
+def _write(path: Path, lines: Iterator[bytes]) -> int:
+    """Write a new file whole or not at all; how many lines it has."""
+    if path.exists():
+        raise LedgerError("already exists", where=str(path), remedy="Choose another name, or remove it first")
+    partial = path.with_name(f"{path.name}.partial")
+    count = 0
+    try:
+        with partial.open("wb") as stream:
+            for line in lines:
+                stream.write(line)
+                count += 1
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.rename(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise WriteFailed(f"cannot be written ({error.strerror})", where=str(path)) from None
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def _claims(ledger: Ledger, size: int) -> Iterator[dict[str, Any]]:
+    directory = ledger.directory()
+    for row in ledger.store.rows(1, size):
+        if row.topic.startswith("claim-reported/"):
+            yield _claim(ledger, directory, codec.decode(row).entry)
+
+
+def _claim(ledger: Ledger, directory: Directory, entry: str) -> dict[str, Any]:
+    """One claim as corrected, flat."""
+    lived = life(ledger, entry)
+    fields = codec.Fields(lived.recorded.name, lived.data)
+    befell = {one.name: one.data for one in lived.befell}
+    claimant, place = directory.sources.get(fields.claimant), directory.places.get(fields.place)
+    return {
+        **{name: getattr(fields, name, None) for name in COLUMNS},
+        "entry": entry,
+        "position": lived.recorded.position,
+        "recorded": lived.recorded.recorded,
+        "claimant_name": claimant.name if claimant else None,
+        "place_name": place.name if place else None,
+        "via": list(fields.via),
+        "corrected": "entry-corrected" in befell,
+        "retracted": "entry-retracted" in befell,
+        "judged": befell.get("claim-adjudicated", {}).get("verdict"),
+        **{name: lived.body.get(name) for name in ("url", "title", "quote", "note")},
+    }

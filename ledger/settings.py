@@ -1,0 +1,79 @@
+"""Where a setting comes from: flag, then environment, then the project's file, then the user's, then default.
+
+The project's file is ``claims.toml`` in the working folder or the nearest one above it; the user's is
+``config.toml`` in the platform's configuration folder. Both may hold ``db``, ``actor``, ``logic`` and
+``format``. A relative ``db`` in a file is relative to that file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import Usage
+
+NAMES = ("db", "actor", "logic", "format")
+#: Tried in the working folder when nothing names a ledger.
+DEFAULT_FILES = ("claims.db", "demo.db")
+
+
+def setting(name: str, flag: str | None = None, environ: Mapping[str, str] | None = None) -> str | None:
+    """The value of a setting, None where nobody set it. Raises ``Usage`` for a broken file."""
+    if flag is not None:
+        return flag
+    environ = os.environ if environ is None else environ
+    variable = environ.get(f"CLAIMS_{name.upper()}")
+    if variable:
+        return variable
+    for path in (_project_file(Path.cwd()), _user_file()):
+        if path is not None and path.is_file():
+            value = _read(path).get(name)
+            if value is not None:
+                if name == "db" and "://" not in value:
+                    return str(path.parent / value)
+                return str(value)
+    return None
+
+
+def database(flag: Path | str | None = None) -> Path:
+    """The ledger to use: as set, else ``claims.db`` or ``demo.db`` where one exists, else ``claims.db``."""
+    chosen = setting("db", str(flag) if flag is not None else None)
+    if chosen is not None:
+        return Path(chosen)
+    return next((Path(name) for name in DEFAULT_FILES if Path(name).exists()), Path(DEFAULT_FILES[0]))
+
+
+def _project_file(start: Path) -> Path | None:
+    for folder in (start, *start.parents):
+        candidate = folder / "claims.toml"
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _user_file() -> Path | None:
+    base = os.environ.get("XDG_CONFIG_HOME")
+    if base:
+        return Path(base) / "claim-ledger" / "config.toml"
+    from platformdirs import user_config_path
+
+    return user_config_path("claim-ledger") / "config.toml"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Usage(f"cannot be read: {error}", where=str(path), remedy="mend or remove the file") from None
+    unknown = sorted(set(values) - set(NAMES))
+    if unknown:
+        raise Usage(
+            f"unknown setting {unknown[0]!r}", where=str(path), remedy=f"Settings: {', '.join(NAMES)}"
+        )
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise Usage(f"{name} is no text", where=str(path), remedy=f'write {name} = "…"')
+    return values

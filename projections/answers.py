@@ -1,0 +1,262 @@
+"""Answers as plain values, ready to be printed as JSON or a table: as-of and why.
+
+Commands and pages call the same functions. Every answer begins with the desk's header, so that it can be
+cited and derived again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger.clocks import instant_key, iso, utc_text
+from projections.belief.base import UNKNOWN, Heard, Verdict, confidence, jsonable, words
+from projections.belief.tally import EPOCH, Knot, end_of, explain, judge, read_knot
+from projections.case import Case, Testimony, days_of, known_at, states_of
+from projections.desk import Clocks, Desk, Without
+
+#: A judgement whose newest claim is older than this many days says so (an assumption).
+STALE_DAYS = 60
+#: A display not looked at for this many days is said to be so.
+UNSEEN_DAYS = 14
+
+
+def as_of(
+    desk: Desk, clocks: Clocks, places: Sequence[str], question: str, without: Sequence[Without] = ()
+) -> dict[str, Any]:
+    """The state of places on a day (schema ``as-of/1``)."""
+    answer = desk.header("as-of/1", clocks)
+    answer["answers"] = [_place(desk, clocks, place, question, without) for place in places]
+    answer["without"] = [one.text for one in without]
+    return answer
+
+
+def _place(
+    desk: Desk, clocks: Clocks, place: str, question: str, without: Sequence[Without]
+) -> dict[str, Any]:
+    verdict, case, knot = believe(desk, clocks, place, question)
+    notes = list(verdict.notes) + _notes(desk, clocks, place, question, verdict, case, knot)
+    answer = _verdict(desk, clocks, place, question, verdict, notes)
+    if without:
+        case = case or desk.case(place, question, clocks.position)
+        left = judge(case.without(desk.excludes(without)), desk.loaded.logic, clocks.day, clocks.known)
+        change = {state: left.probabilities[state] - p for state, p in verdict.probabilities.items()}
+        answer = _verdict(desk, clocks, place, question, left, notes)
+        answer["change"] = jsonable(change)
+    return answer
+
+
+def believe(
+    desk: Desk, clocks: Clocks, place: str, question: str
+) -> tuple[Verdict, Case | None, Knot | None]:
+    """The verdict on a place: a look-up on the diagonal, else a refilter of its case."""
+    logic = desk.loaded.logic
+    if clocks.diagonal and logic.believe is None:
+        knot = desk.beliefs.knot(place, question, clocks.day)
+        states = states_of(desk.directory, question)
+        if knot is None:
+            even = {name: 1 / len(states) for name in states.names}
+            return Verdict(UNKNOWN, even, 0, 0, None), None, None
+        return read_knot(knot, clocks.day, states, logic), None, knot
+    case = desk.case(place, question, clocks.position)
+    return judge(case, logic, clocks.day, clocks.known), case, None
+
+
+def _verdict(
+    desk: Desk, clocks: Clocks, place: str, question: str, verdict: Verdict, notes: list[str]
+) -> dict[str, Any]:
+    age = None if verdict.newest is None else max(0, clocks.day - verdict.newest)
+    known = verdict.believed != UNKNOWN
+    return {
+        "place": place_shape(desk, place),
+        "question": question,
+        "believed": verdict.believed,
+        "words": words(verdict.probabilities[verdict.believed]) if known else UNKNOWN,
+        "probabilities": jsonable(verdict.probabilities) if known else {},
+        "confidence": confidence(verdict.origins, age),
+        "origins": verdict.origins,
+        "claims": verdict.claims,
+        "newest_claim": iso(verdict.newest) if verdict.newest else None,
+        "notes": notes,
+    }
+
+
+def place_shape(desk: Desk, place: str) -> dict[str, str]:
+    found = desk.directory.places.get(place)
+    return {"id": place, "name": found.name if found else place}
+
+
+def _notes(
+    desk: Desk,
+    clocks: Clocks,
+    place: str,
+    question: str,
+    verdict: Verdict,
+    case: Case | None,
+    knot: Knot | None,
+) -> list[str]:
+    notes = []
+    corrected = case.corrections if case else None
+    if corrected is None and desk.record.corrected(place, question):
+        corrected = desk.case(place, question, clocks.position).corrections
+    for correction in corrected or ():
+        moved = _made_a_difference(correction.recorded, correction.before, correction.after, clocks)
+        if moved:
+            notes.append(
+                f"correction #{correction.position} {moved} {correction.entry[:14]} here:"
+                f" {_changes(correction.before, correction.after)}"
+            )
+    if verdict.believed == UNKNOWN:
+        notes += _hindsight(desk, clocks, place, question)
+    elif verdict.newest is not None and clocks.day - verdict.newest > STALE_DAYS:
+        notes.append(f"the newest claim is {clocks.day - verdict.newest} days old")
+    for source, day in knot.displays if knot else ():
+        if clocks.day - day > UNSEEN_DAYS:
+            name = desk.directory.sources[source].name if source in desk.directory.sources else source
+            notes.append(f"{name}'s display was last observed {iso(day)}, {clocks.day - day} days before")
+    return notes
+
+
+def _made_a_difference(
+    recorded: str, before: dict[str, Any], after: dict[str, Any], clocks: Clocks
+) -> str | None:
+    """``removed`` or ``added`` where a correction took an entry out of an answer or brought it in."""
+
+    def counts(data: dict[str, Any]) -> bool:
+        known = known_at(data, recorded)
+        return known <= clocks.known and days_of(data, known)[0] <= clocks.day
+
+    if counts(before) == counts(after):
+        return None
+    return "removed" if counts(before) else "added"
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> str:
+    names = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+    return ", ".join(f"{name} {before.get(name, '-')} → {after.get(name, '-')}" for name in names)
+
+
+def _hindsight(desk: Desk, clocks: Clocks, place: str, question: str) -> list[str]:
+    """One line where nothing was known by then but something is known now."""
+    now = instant_key(utc_text(desk.now))
+    if now <= clocks.known:
+        return []
+    later = judge(desk.case(place, question, clocks.position), desk.loaded.logic, clocks.day, now)
+    if later.believed == UNKNOWN:
+        return []
+    today = iso(now // 86_400_000_000 + EPOCH)
+    return [f"nothing was known by then; hindsight knows more: add --known-by {today}"]
+
+
+def why(
+    desk: Desk,
+    clocks: Clocks,
+    place: str,
+    question: str,
+    without: Sequence[Without] = (),
+    state: str | None = None,
+) -> dict[str, Any]:
+    """A verdict with every reason (schema ``why/1``): weights in nats for the believed state, or for
+    ``state``, against its strongest rival."""
+    answer = desk.header("why/1", clocks)
+    full = desk.case(place, question, clocks.position)
+    case = full.without(desk.excludes(without)) if without else full
+    reasons = explain(case, desk.loaded.logic, clocks.day, clocks.known, state)
+    notes = list(reasons.verdict.notes)
+    notes += _notes(desk, clocks, place, question, reasons.verdict, full, None)
+    answer["answer"] = _verdict(desk, clocks, place, question, reasons.verdict, notes)
+    answer["state"] = reasons.state
+    answer["rival"] = reasons.against
+    answer["hindsight"] = clocks.known > end_of(clocks.day)
+    answer["additive"] = reasons.additive
+    answer["prior"] = jsonable(reasons.prior)
+    answer["staleness"] = jsonable(reasons.staleness)
+    answer["total"] = jsonable(reasons.total)
+    answer["for"] = [_heard(desk, one) for one in reasons.heard if one.weight > 0]
+    answer["against"] = [_heard(desk, one) for one in reasons.heard if one.weight < 0]
+    silent = [one for one in reasons.heard if one.weight == 0]
+    answer["ignored"] = [_heard(desk, one) for one in (*silent, *reasons.ignored)]
+    answer["ignored"] += _carriers(reasons.heard)
+    answer["contradictions"] = contradictions(case, clocks.known)
+    answer["without"] = [one.text for one in without]
+    return answer
+
+
+def _heard(desk: Desk, one: Heard) -> dict[str, Any]:
+    piece = one.piece
+    if not isinstance(piece, Testimony):
+        return {
+            "utterance": piece.id,
+            "claimant": piece.by,
+            "via": [],
+            "act": "rules",
+            "state": piece.state,
+            "said": iso(piece.known // 86_400_000_000 + EPOCH),
+            "weight": jsonable(one.weight),
+            "reason": one.reason,
+        }
+    return {
+        "utterance": piece.id,
+        "claimant": piece.source,
+        "via": [list(report.via) for report in piece.reports],
+        "act": piece.act,
+        "state": said_state(piece),
+        "said": piece.reports[0].said or piece.reports[0].published or iso(piece.said_day),
+        "weight": jsonable(one.weight),
+        "reason": one.reason,
+    }
+
+
+def said_state(piece: Testimony) -> str | None:
+    """The proposition in one word: ``RU``, ``not-RU``, ``part-UA``."""
+    if piece.state is None:
+        return "nothing" if piece.kind == "withdrawal" else None
+    state = f"not-{piece.state}" if piece.negated else piece.state
+    return f"part-{state}" if piece.extent == "part" else state
+
+
+def _carriers(heard: Sequence[Heard]) -> list[dict[str, Any]]:
+    """Those who passed utterances on: listed, so that an editor sees that they were not counted."""
+    carried: dict[str, list[Testimony]] = {}
+    for one in heard:
+        if isinstance(one.piece, Testimony):
+            for carrier in dict.fromkeys(via for report in one.piece.reports for via in report.via):
+                carried.setdefault(carrier, []).append(one.piece)
+    return [
+        {
+            "utterance": pieces[0].id,
+            "claimant": carrier,
+            "via": [],
+            "act": "carries",
+            "state": said_state(pieces[0]),
+            "said": None,
+            "weight": 0.0,
+            "reason": f"carrier of {', '.join(dict.fromkeys(piece.source for piece in pieces))}: no witness",
+        }
+        for carrier, pieces in sorted(carried.items())
+    ]
+
+
+def contradictions(case: Case, known: int) -> list[dict[str, Any]]:
+    """Reports in which one claimant says of one day both that a state holds wholly and that it does not."""
+    found = []
+    spoken = [p for p in case.testimony if p.kind == "claim" and p.known <= known and p.state]
+    for i, one in enumerate(spoken):
+        for other in spoken[i + 1 :]:
+            if one.source == other.source and one.said_day == other.said_day and _clash(one, other):
+                found.append({"claimant": one.source, "utterances": [one.id, other.id]})
+    return found
+
+
+def _clash(one: Testimony, other: Testimony) -> bool:
+    if "predicts" in (one.act, other.act) or one.hi < other.lo or other.hi < one.lo:
+        return False
+
+    def whole(piece: Testimony) -> bool:
+        return piece.extent == "whole" and not piece.negated and piece.act in ("asserts", "concedes")
+
+    if not (whole(one) and one.reach == "own") and not (whole(other) and other.reach == "own"):
+        return False
+    if one.state == other.state:
+        return whole(one) != whole(other) and (one.negated or other.negated)
+    return all(piece.act in ("asserts", "concedes") and not piece.negated for piece in (one, other))

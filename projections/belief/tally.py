@@ -1,0 +1,316 @@
+"""``tally@1``: the transparent logic, and how any logic's answers are read off a case.
+
+Fixed party table, fixed motion, fixed copy rate; attribution collapsed; standing sources as sticky displays;
+nothing learned. The filter is ``chain``, what speaks is ``assembly``, the numbers are ``params``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from projections.belief.assembly import Assembly, Key, Poison
+from projections.belief.base import UNKNOWN, Heard, Logic, Verdict, Why
+from projections.belief.happenings import happenings
+from projections.belief.labels import States
+from projections.belief.motion import motion
+from projections.case import Case, Ruling, Testimony
+
+TALLY = Logic("tally", 1, summary="fixed party table and motion, copies discounted, nothing learned")
+
+_TIE = 1e-12
+#: Pieces for which hindsight computes the exact leave-one-out weight; the others keep their filter term.
+_LEFT_OUT = 400
+
+DAY_US = 86_400_000_000
+EPOCH = 719_163
+
+
+@dataclass(frozen=True, slots=True)
+class Knot:
+    """The diagonal between two arrivals: from day ``since`` on, until the next knot, the belief known then is
+    ``Motion.forward(belief, day − at, rates)``. ``displays`` are the standing sources that show something, with
+    the day each was last observed."""
+
+    since: int
+    at: int
+    belief: tuple[float, ...]
+    rates: tuple[float, ...]
+    origins: int
+    claims: int
+    newest: int | None
+    displays: tuple[tuple[str, int], ...] = ()
+
+
+def end_of(day: int) -> int:
+    """The last microsecond of a UTC day, since 1970."""
+    return (day + 1 - EPOCH) * DAY_US - 1
+
+
+def believed(states: States, probabilities: np.ndarray) -> str:
+    """The most probable state; among equals the first in the order of the states."""
+    return states.names[int(np.argmax(probabilities >= probabilities.max() - _TIE))]
+
+
+def judge(case: Case, logic: Logic, day: int, known: int) -> Verdict:
+    """The belief about ``day`` from what was known by ``known``; hindsight where that is later than the day."""
+    if logic.believe is not None:
+        return _own_judgement(case, logic, day, known)
+    return verdict_of(Assembly.known_by(case, logic, known), day, known)
+
+
+def verdict_of(assembly: Assembly, day: int, known: int) -> Verdict:
+    """Read one day's verdict off an assembly that has heard everything known by ``known``."""
+    states = assembly.states
+    notes = _poison_notes(assembly)
+    if assembly.chain.empty(day):
+        even = {name: 1 / len(states) for name in states.names}
+        return Verdict(UNKNOWN, even, 0, 0, None, notes)
+    hindsight = known > end_of(day)
+    p = assembly.chain.smoothed(day) if hindsight else assembly.chain.filtered(day)
+    origins, claims, newest = assembly.origins(day)
+    return Verdict(
+        believed(states, p), dict(zip(states.names, p.tolist(), strict=True)), origins, claims, newest, notes
+    )
+
+
+def _poison_notes(assembly: Assembly) -> tuple[str, ...]:
+    return tuple(
+        f"#{poison.piece.position} {poison.piece.id} is quarantined: {assembly.logic.id} raised {poison}"
+        for poison in assembly.poisoned
+    )
+
+
+def cut(case: Case, known: int) -> Case:
+    """The case as a logic's own ``believe`` may see it: only what was known by a moment."""
+    testimony = []
+    for piece in case.testimony:
+        if piece.known > known or (piece.retracted is not None and piece.retracted <= known):
+            continue
+        if piece.voided is not None and piece.voided <= known:
+            continue
+        testimony.append(
+            replace(
+                piece,
+                reports=tuple(report for report in piece.reports if report.known <= known),
+                verdicts=[one for one in piece.verdicts if one[0] <= known],
+                doubts=[one for one in piece.doubts if one[0] <= known],
+                retracted=None,
+                voided=None,
+            )
+        )
+    kept = case.without(lambda _: False)
+    kept.testimony = testimony
+    kept.rulings = [ruling for ruling in case.rulings if ruling.known <= known]
+    return kept
+
+
+def _own_judgement(case: Case, logic: Logic, day: int, known: int) -> Verdict:
+    """Ask a user's ``believe``; what it returns must be probabilities of the states."""
+    assert logic.believe is not None
+    visible = cut(case, known)
+    heard = [piece for piece in visible.testimony if piece.lo <= day]
+    states = case.states
+    even = {name: 1 / len(states) for name in states.names}
+    if not heard:
+        return Verdict(UNKNOWN, even, 0, 0, None)
+    newest = max(piece.said_day for piece in heard)
+    origins = len({min(case.directory.linked(piece.source, piece.said_day)) for piece in heard})
+    try:
+        answer = dict(logic.believe(visible, day, known))
+        p = np.array([float(answer.pop(name, 0.0)) for name in states.names])
+        if answer or not np.isfinite(p).all() or (p < 0).any() or abs(p.sum() - 1) > 1e-6:
+            raise ValueError(f"believe gave {p.tolist()} for {', '.join(states.names)}")
+    except Exception as error:
+        note = f"{case.place} is quarantined: {logic.id} raised {type(error).__name__}: {error}"
+        return Verdict(UNKNOWN, even, origins, len(heard), newest, (note,))
+    return Verdict(
+        believed(states, p),
+        dict(zip(states.names, (p / p.sum()).tolist(), strict=True)),
+        origins,
+        len(heard),
+        newest,
+    )
+
+
+def diagonal(case: Case, logic: Logic) -> tuple[list[Knot], list[Poison]]:
+    """Every knot of the place's "known then" beliefs, in order, and the testimony the logic choked on."""
+    assembly = Assembly(case, logic)
+    knots: list[Knot] = []
+    arrivals = happenings(case)
+    i = 0
+    while i < len(arrivals):
+        day = arrivals[i].known // DAY_US + EPOCH
+        while i < len(arrivals) and arrivals[i].known // DAY_US + EPOCH == day:
+            assembly.take(arrivals[i])
+            i += 1
+        until = arrivals[i].known // DAY_US + EPOCH if i < len(arrivals) else None
+        knots.extend(_knots(assembly, day, until))
+    return knots, assembly.poisoned
+
+
+def _knots(assembly: Assembly, day: int, until: int | None) -> Iterator[Knot]:
+    """The knot of a day on which something arrived, and of later days already spoken of before the next."""
+    ahead = [d for d in assembly.chain.later(day) if until is None or d < until]
+    for since in (day, *ahead):
+        snapshot = assembly.chain.snapshot(since)
+        if snapshot is not None:
+            counts = assembly.counts.at(since)
+            yield Knot(since, snapshot.day, snapshot.belief, snapshot.rates, *counts, assembly.displaying())
+        elif since == day:
+            yield Knot(since, since, (), (), 0, 0, None)
+
+
+def read_knot(knot: Knot, day: int, states: States, logic: Logic) -> Verdict:
+    """The verdict on a day that a knot answers for."""
+    if not knot.belief:
+        return Verdict(UNKNOWN, {name: 1 / len(states) for name in states.names}, 0, 0, None)
+    carried = motion(states, logic.params).forward(list(knot.belief), day - knot.at, knot.rates)
+    p = np.asarray(carried)
+    p = p / p.sum()
+    return Verdict(
+        believed(states, p),
+        dict(zip(states.names, p.tolist(), strict=True)),
+        knot.origins,
+        knot.claims,
+        knot.newest,
+    )
+
+
+def series(knots: list[Knot], days: list[int], states: States, logic: Logic) -> np.ndarray:
+    """The diagonal on many days in ascending order: shape (days, states); rows of NaN where unknown."""
+    out = np.full((len(days), len(states)), np.nan)
+    n = -1
+    for row, day in enumerate(days):
+        while n + 1 < len(knots) and knots[n + 1].since <= day:
+            n += 1
+        if n >= 0 and knots[n].belief:
+            knot = knots[n]
+            p = np.asarray(motion(states, logic.params).forward(list(knot.belief), day - knot.at, knot.rates))
+            out[row] = p / p.sum()
+    return out
+
+
+def names_of(rows: np.ndarray, states: States) -> list[str]:
+    """The believed state of each row of ``series``; ``unknown`` for rows of NaN."""
+    return [UNKNOWN if np.isnan(row[0]) else believed(states, row) for row in rows]
+
+
+def explain(case: Case, logic: Logic, day: int, known: int, state: str | None = None) -> Why:
+    """The verdict with every reason: weights in nats for the believed state against the runner-up, or for
+    ``state`` against the most probable other one."""
+    if logic.believe is not None:
+        return _own_reasons(case, logic, day, known, state)
+    assembly = Assembly.known_by(case, logic, known)
+    verdict = verdict_of(assembly, day, known)
+    ignored = tuple(
+        Heard(piece, 0.0, reason)
+        for piece, reason in sorted(assembly.ignored.values(), key=lambda one: one[0].position)
+    )
+    if verdict.believed == UNKNOWN:
+        later = tuple(Heard(piece, 0.0, "speaks of a later day") for piece in assembly.heard.values())
+        return Why(verdict, UNKNOWN, UNKNOWN, (), ignored + later, 0.0, 0.0, 0.0, True)
+    a, b = _contest(verdict, assembly.states, state)
+    hindsight = known > end_of(day)
+    explanation = assembly.chain.explain(day, a, b, hindsight=hindsight)
+    weights: dict[Key, float] = {cast(Key, key): nats for key, nats in explanation.terms}
+    for key, nats in cast("tuple[tuple[Key, float], ...]", explanation.display_terms):
+        weights[key] = weights.get(key, 0.0) + nats
+    if hindsight:
+        weights = _left_out(assembly, day, a, b, weights)
+    heard = tuple(
+        Heard(piece, nats, _remark(assembly, key, piece))
+        for key, nats in weights.items()
+        if (piece := _speaker(assembly, key)) is not None
+    )
+    later = tuple(
+        Heard(piece, 0.0, "speaks of a later day")
+        for piece in assembly.heard.values()
+        if piece.lo > day and not hindsight
+    )
+    ordered = tuple(sorted(heard, key=lambda one: (-abs(one.weight), one.piece.position)))
+    return Why(
+        verdict,
+        assembly.states.names[a],
+        assembly.states.names[b],
+        ordered,
+        ignored + later,
+        explanation.prior,
+        explanation.staleness,
+        explanation.total,
+        not hindsight,
+    )
+
+
+def _contest(verdict: Verdict, states: States, state: str | None) -> tuple[int, int]:
+    """Indices of the state asked about (the believed one if None) and of its strongest rival."""
+    a = states.index(state or verdict.believed)
+    others = [i for i in range(len(states)) if i != a]
+    b = max(others, key=lambda i: (verdict.probabilities[states.names[i]], -i))
+    return a, b
+
+
+def _left_out(assembly: Assembly, day: int, a: int, b: int, terms: dict[Key, float]) -> dict[Key, float]:
+    """Hindsight weights: what the log-odds would lose without each piece (exact, copies re-judged)."""
+    chosen = sorted(terms, key=lambda key: -abs(terms[key]))[:_LEFT_OUT]
+    exclusions: list[set[Key]] = [set()]
+    alternates = {}
+    for key in chosen:
+        piece = assembly.piece_of(key)
+        if key[0] == "said" and piece is not None:
+            exclusions.append({key})
+            alternates[len(exclusions) - 1] = assembly.alternates({piece.id})
+        else:
+            exclusions.append({key})
+    beliefs = assembly.chain.leave_out(exclusions, [day], hindsight=True, alternates=alternates)[:, 0, :]
+    odds = np.log(beliefs[:, a]) - np.log(beliefs[:, b])
+    return {key: float(odds[0] - odds[n + 1]) for n, key in enumerate(chosen)} | {
+        key: nats for key, nats in terms.items() if key not in chosen
+    }
+
+
+def _speaker(assembly: Assembly, key: Key) -> Testimony | Ruling | None:
+    if key[0] == "ruling":
+        return next((ruling for ruling in assembly.case.rulings if ruling.id == key[1]), None)
+    return assembly.piece_of(key)
+
+
+def _remark(assembly: Assembly, key: Key, piece: Testimony | Ruling) -> str | None:
+    if key[0] == "ruling":
+        return "ruled by an analyst"
+    if key[0] == "verdict":
+        return f"an analyst's ruling on {piece.id}"
+    remarks = [assembly.remarks[piece.id]] if piece.id in assembly.remarks else []
+    repeated = assembly.repeats(piece.id)
+    if repeated is not None:
+        remarks.append(f"repeats {repeated}")
+    return "; ".join(remarks) or None
+
+
+def _own_reasons(case: Case, logic: Logic, day: int, known: int, state: str | None) -> Why:
+    """For a logic that judges by itself: what leaving each piece out does to ln(P(believed)/P(runner-up))."""
+    verdict = judge(case, logic, day, known)
+    visible = cut(case, known)
+    if verdict.believed == UNKNOWN:
+        return Why(verdict, UNKNOWN, UNKNOWN, (), (), 0.0, 0.0, 0.0, False)
+    a, b = _contest(verdict, case.states, state)
+    names = case.states.names
+
+    def odds(verdict: Verdict) -> float:
+        floor = 1e-12
+        p = verdict.probabilities
+        return float(np.log(max(p[names[a]], floor)) - np.log(max(p[names[b]], floor)))
+
+    total = odds(verdict)
+    heard = []
+    for piece in visible.testimony:
+        if piece.lo <= day:
+            left = judge(case.without(lambda one, gone=piece: one.id == gone.id), logic, day, known)  # type: ignore[misc]
+            heard.append(Heard(piece, total - odds(left)))
+    heard.sort(key=lambda one: (-abs(one.weight), one.piece.position))
+    used = tuple(one for one in heard if one.weight)
+    unused = tuple(Heard(one.piece, 0.0, "changes nothing in this logic") for one in heard if not one.weight)
+    return Why(verdict, names[a], names[b], used, unused, 0.0, 0.0, total, False)

@@ -1,0 +1,479 @@
+"""A case: everything the ledger holds on one place and question, corrected and folded into testimony.
+
+Pure. ``fold`` takes the recorded entries and what befell them, up to whatever position the caller cut at,
+and applies what acts at every moment: corrections, links, merges. Nothing here weighs anything; a belief
+logic reads a case and decides. What became known when is kept on each piece as ``known`` (microseconds
+since 1970), so that a logic can cut at any moment K.
+
+*Utterances* are computed here: reports of the same claimant, act, question, place, extent and state said on
+the same exact day are one testimony with several reports. An imprecise day never folds by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ledger.clocks import day, held, instant_key, span
+from ledger.directory import Directory, Source
+from ledger.rules import apply_changes
+from projections.belief.labels import States
+
+Kind = Literal["claim", "evidence", "display", "withdrawal", "observation"]
+Reach = Literal["own", "part", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as recorded: what ``record`` stores."""
+
+    position: int
+    id: str
+    name: str
+    recorded: str
+    place: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What befell an entry: a correction, retraction, ruling or voiding."""
+
+    position: int
+    id: str
+    target: str
+    name: str
+    recorded: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One correction that acted on an entry, with the author fields before and after."""
+
+    id: str
+    position: int
+    entry: str
+    recorded: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One publication in which a claim was found."""
+
+    entry: str
+    position: int
+    via: tuple[str, ...]
+    said: str | None
+    published: str | None
+    known: int
+
+
+@dataclass(slots=True)
+class Testimony:
+    """One utterance, piece of evidence, or change of a display, with all its reports.
+
+    ``lo`` and ``hi`` are the first and last day (ordinals) it may speak of; for ``throughout`` and ``since``
+    the days it surely speaks of. ``order`` sorts by said, published, id. ``known`` is when the first report
+    could be known, ``retracted`` and ``voided`` when it ended (None: never). ``reach`` tells whether it was
+    said of this place, of a named ``part`` of it, or of the ``whole`` that this place is a part of.
+    ``said_day`` is the latest day on which it may have been said.
+    """
+
+    kind: Kind
+    id: str
+    position: int
+    source: str
+    act: str
+    state: str | None
+    negated: bool
+    extent: str
+    place: str
+    reach: Reach
+    valid_kind: str
+    lo: int
+    hi: int
+    said_day: int
+    order: tuple[int, int, str]
+    known: int
+    reports: tuple[Report, ...]
+    share: str | None = None
+    target: str | None = None
+    based_on: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    retracted: int | None = None
+    voided: int | None = None
+    verdicts: list[tuple[int, int, str, str]] = field(default_factory=list)
+    doubts: list[tuple[int, str, str]] = field(default_factory=list)
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """The attribution chain of the first report."""
+        return self.reports[0].via
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """An analyst's ruling on the state of the place. ``known`` is its ``ruled`` date."""
+
+    id: str
+    position: int
+    state: str
+    valid_kind: str
+    lo: int
+    hi: int
+    by: str | None
+    known: int
+    retracted: int | None = None
+
+
+@dataclass(slots=True)
+class Case:
+    """All that was recorded on one place and question, before any cut in knowledge.
+
+    ``position`` is where the ledger was cut. ``beside`` holds evidence on other places that something here
+    leans on. ``relation`` maps a source id to the index of its party among the states, or None.
+    """
+
+    place: str
+    question: str
+    states: States
+    directory: Directory
+    position: int
+    testimony: list[Testimony]
+    rulings: list[Ruling]
+    corrections: list[Correction]
+    beside: dict[str, Testimony]
+
+    def relation(self, source: str) -> int | None:
+        side = self.source(source).side
+        return self.states.parties.index(side) if side in self.states.parties else None
+
+    def source(self, source: str) -> Source:
+        return self.directory.sources.get(self.directory.source_id(source)) or Source(source)
+
+    def without(self, excluded: Callable[[Testimony], bool]) -> Case:
+        """The same case as if the excluded testimony had never been recorded."""
+        kept = [piece for piece in self.testimony if not excluded(piece)]
+        beside = {name: piece for name, piece in self.beside.items() if not excluded(piece)}
+        return Case(
+            self.place,
+            self.question,
+            self.states,
+            self.directory,
+            self.position,
+            kept,
+            self.rulings,
+            self.corrections,
+            beside,
+        )
+
+
+def states_of(directory: Directory, question: str) -> States:
+    """The state space of a question as the belief kernel wants it."""
+    asked = directory.question(question)
+    if asked.parties and set(asked.states) == {*asked.parties, "contested"}:
+        return States.control(asked.parties)
+    return States(asked.states)
+
+
+def known_at(data: dict[str, Any], recorded: str) -> int:
+    """When something could be known: published, else said, else recorded; the latest bound of it.
+
+    A coarse date that was recorded before it was over was known when it was recorded: what is printed today
+    and appended today is known today, not at midnight.
+    """
+    for clock in ("published", "said"):
+        if data.get(clock) and span(data[clock]).hi is not None:
+            return _no_later(data[clock], recorded)
+    return instant_key(recorded)
+
+
+def _no_later(text: str, recorded: str) -> int:
+    latest, stamped = instant_key(text), instant_key(recorded)
+    first = span(text).lo
+    if first is not None and first <= day_of(stamped) and stamped < latest:
+        return stamped
+    return latest
+
+
+def ruled_at(data: dict[str, Any], recorded: str) -> int:
+    """When a ruling became known: its ``ruled`` date, else the day it was recorded."""
+    return _no_later(data["ruled"], recorded) if data.get("ruled") else instant_key(recorded)
+
+
+@dataclass(slots=True)
+class _Entry:
+    row: Row
+    data: dict[str, Any]
+    fates: list[Fate] = field(default_factory=list)
+
+    @property
+    def known(self) -> int:
+        return known_at(self.data, self.row.recorded)
+
+
+def fold(
+    place: str,
+    question: str,
+    rows: Iterable[Row],
+    fates: Sequence[Fate],
+    directory: Directory,
+    position: int,
+) -> Case:
+    """Build a case from the rows recorded under a place, its parts and its whole, and their fates."""
+    entries = {row.id: _Entry(row, row.data) for row in rows}
+    corrections = _correct(entries, fates)
+    states = states_of(directory, question)
+    case = Case(place, question, states, directory, position, [], [], corrections, {})
+    claims: dict[tuple[Any, ...], list[_Entry]] = {}
+    for entry in entries.values():
+        reach = _reach(entry, place, question, directory)
+        if entry.row.name == "state-ruled":
+            if reach == "own":
+                case.rulings.append(_ruling(entry))
+        elif reach is None:
+            if entry.row.name == "evidence-reported":
+                case.beside[entry.row.id] = _single(entry, "own", directory)
+        elif entry.row.name in ("claim-reported", "evidence-reported") and not entry.data.get("standing"):
+            claims.setdefault((reach, *_utterance_key(entry, directory)), []).append(entry)
+        else:
+            case.testimony.append(_single(entry, reach, directory))
+    for key, reports in claims.items():
+        case.testimony.extend(_utterances(reports, key[0], directory))
+    _doubt_evidence(case)
+    case.testimony.sort(key=lambda piece: piece.position)
+    case.rulings.sort(key=lambda ruling: ruling.position)
+    return case
+
+
+def _correct(entries: dict[str, _Entry], fates: Sequence[Fate]) -> list[Correction]:
+    """Apply corrections of entries, and of their fates, in the order recorded; attach the other fates."""
+    corrections = []
+    living: dict[str, Fate] = {}
+    for fate in sorted(fates, key=lambda fate: fate.position):
+        if fate.target in entries:
+            if fate.name == "entry-corrected":
+                entry = entries[fate.target]
+                before = entry.data
+                entry.data = apply_changes(before, fate.data.get("changes", {}))
+                corrections.append(
+                    Correction(fate.id, fate.position, fate.target, entry.row.recorded, before, entry.data)
+                )
+            else:
+                living[fate.id] = fate
+        elif fate.target in living:
+            ruling = living.pop(fate.target)
+            if fate.name == "entry-corrected":
+                data = apply_changes(ruling.data, fate.data.get("changes", {}))
+                living[ruling.id] = Fate(
+                    ruling.position, ruling.id, ruling.target, ruling.name, ruling.recorded, data
+                )
+    for fate in living.values():
+        entries[fate.target].fates.append(fate)
+    return corrections
+
+
+def _reach(entry: _Entry, place: str, question: str, directory: Directory) -> Reach | None:
+    if entry.data.get("question", "control") != question:
+        return None
+    where = entry.data.get("place")
+    if where is None:
+        return "own"  # a whole display was looked at
+    where = directory.place_id(where)
+    if where == place:
+        return "own"
+    if directory.whole(where) == place:
+        return "part"
+    if directory.whole(place) == where:
+        return "whole"
+    return None
+
+
+def _utterance_key(entry: _Entry, directory: Directory) -> tuple[Any, ...]:
+    data = entry.data
+    said = day(data["said"]) if data.get("said") else day(data.get("published") or "")
+    return (
+        entry.row.name,
+        directory.source_id(data.get("claimant") or data["source"]),
+        data.get("act", data.get("kind")),
+        directory.place_id(data["place"]),
+        data.get("extent"),
+        data.get("state"),
+        data.get("negated", False),
+        data.get("valid_kind", "at"),
+        data.get("target") if data.get("state") is None else None,
+        said if said is not None else entry.row.id,
+    )
+
+
+def _utterances(reports: list[_Entry], reach: Reach, directory: Directory) -> list[Testimony]:
+    """Reports of one day folded; those that speak of different times stay apart."""
+    found: list[Testimony] = []
+    for entry in sorted(reports, key=lambda one: (one.known, one.row.position)):
+        piece = _single(entry, reach, directory)
+        for earlier in found:
+            if piece.lo <= earlier.hi and earlier.lo <= piece.hi:
+                _join(earlier, piece)
+                break
+        else:
+            found.append(piece)
+    return found
+
+
+def _join(piece: Testimony, report: Testimony) -> None:
+    piece.reports = (*piece.reports, *report.reports)
+    piece.verdicts += report.verdicts
+    ends = [end for end in (piece.retracted, report.retracted) if end is not None]
+    piece.retracted = min(ends, default=None)
+    voids = [end for end in (piece.voided, report.voided) if end is not None]
+    piece.voided = min(voids, default=None)
+    piece.based_on = tuple(dict.fromkeys((*piece.based_on, *report.based_on)))
+    piece.target = piece.target or report.target
+
+
+def _single(entry: _Entry, reach: Reach, directory: Directory) -> Testimony:
+    data, row = entry.data, entry.row
+    source = directory.source_id(data.get("claimant") or data["source"])
+    known = entry.known
+    said = data.get("said") or data.get("published")
+    said_span = span(said) if said else None
+    said_day = said_span.hi if said_span and said_span.hi is not None else day_of(known)
+    lo, hi = days_of(data, known)
+    kind = _kind(row.name, data)
+    piece = Testimony(
+        kind=kind,
+        id=row.id,
+        position=row.position,
+        source=source,
+        act=data.get("act", "asserts") if kind == "claim" else _ACTS[kind],
+        state=data.get("state"),
+        negated=data.get("negated", False),
+        extent=data.get("extent", "part" if kind == "evidence" else "whole"),
+        place=directory.place_id(data["place"]) if data.get("place") else "",
+        reach=reach,
+        valid_kind=data.get("valid_kind", "at"),
+        lo=lo,
+        hi=hi,
+        said_day=said_day,
+        order=(said_day, known, row.id),
+        known=known,
+        reports=(
+            Report(
+                row.id,
+                row.position,
+                tuple(directory.source_id(via) for via in data.get("via", ())),
+                data.get("said"),
+                data.get("published"),
+                known,
+            ),
+        ),
+        share=data.get("share"),
+        target=data.get("target"),
+        based_on=tuple(data.get("based_on", ())),
+        marks=tuple(data.get("marks", ())),
+    )
+    for fate in entry.fates:
+        _befall(piece, fate)
+    return piece
+
+
+_ACTS = {
+    "evidence": "shows",
+    "display": "displays",
+    "withdrawal": "withdraws",
+    "observation": "displays unchanged",
+}
+
+
+def _kind(name: str, data: dict[str, Any]) -> Kind:
+    if name == "claim-reported":
+        return "display" if data.get("standing") else "claim"
+    kinds: dict[str, Kind] = {
+        "evidence-reported": "evidence",
+        "claim-withdrawn": "withdrawal",
+        "display-observed": "observation",
+    }
+    return kinds[name]
+
+
+def _befall(piece: Testimony, fate: Fate) -> None:
+    if fate.name == "entry-retracted":
+        ended = known_at(fate.data, fate.recorded)
+        piece.retracted = ended if piece.retracted is None else min(ended, piece.retracted)
+    elif fate.name == "claim-adjudicated":
+        piece.verdicts.append(
+            (ruled_at(fate.data, fate.recorded), fate.position, fate.data["verdict"], fate.id)
+        )
+    elif fate.name == "evidence-voided":
+        ended = ruled_at(fate.data, fate.recorded)
+        piece.voided = ended if piece.voided is None else min(ended, piece.voided)
+
+
+def days_of(data: dict[str, Any], known: int) -> tuple[int, int]:
+    """First and last day (ordinals) an entry with these author fields speaks of."""
+    said = data.get("said") or data.get("published")
+    spoken = span(said).hi if said else None
+    return _days(data, spoken if spoken is not None else day_of(known))
+
+
+def _days(data: dict[str, Any], spoken: int) -> tuple[int, int]:
+    """First and last day spoken of. What is left open ends on the day it was said: nobody speaks of later."""
+    valid = data.get("valid") or data.get("said") or data.get("published")
+    if not valid:
+        return spoken, spoken
+    kind = data.get("valid_kind", "at")
+    if kind in ("throughout", "since"):
+        first, last = held(valid)
+        if kind == "since":
+            # It began on some day of the date given: surely it was so from the last of them on.
+            latest = span(valid).hi
+            first, last = (first if latest is None else latest), spoken
+        first = first if first is not None else last
+        last = last if last is not None else spoken
+        first = first if first is not None else last
+        return min(first, last), max(first, last)
+    days = span(valid)
+    hi = days.hi if days.hi is not None else max(spoken, days.lo or spoken)
+    lo = days.lo if days.lo is not None else hi
+    return lo, hi
+
+
+def day_of(known: int) -> int:
+    """The UTC day (ordinal) of a moment in microseconds since 1970."""
+    return known // 86_400_000_000 + 719_163
+
+
+def _ruling(entry: _Entry) -> Ruling:
+    data = entry.data
+    known = ruled_at(data, entry.row.recorded)
+    lo, hi = _days(data, day_of(known))
+    ends = [known_at(f.data, f.recorded) for f in entry.fates if f.name == "entry-retracted"]
+    return Ruling(
+        entry.row.id,
+        entry.row.position,
+        data["state"],
+        data.get("valid_kind", "at"),
+        lo,
+        hi,
+        data.get("by"),
+        known,
+        min(ends, default=None),
+    )
+
+
+def _doubt_evidence(case: Case) -> None:
+    """A denial or doubt whose target is evidence discounts that evidence; it says nothing of the place.
+
+    One film carried by ten outlets is one piece: whoever leans on any of its reports leans on the piece."""
+    shown = [*(piece for piece in case.testimony if piece.kind == "evidence"), *case.beside.values()]
+    evidence = {report.entry: piece for piece in shown for report in piece.reports}
+    for piece in [*case.testimony, *case.beside.values()]:
+        leant = (evidence[one].id if one in evidence else one for one in piece.based_on)
+        piece.based_on = tuple(dict.fromkeys(leant))
+    for piece in case.testimony:
+        if piece.kind == "claim" and piece.target in evidence and piece.act in ("denies", "doubts"):
+            evidence[piece.target].doubts.append((piece.known, piece.source, piece.id))

@@ -1,0 +1,135 @@
+"""``claims``: assembles the commands of both packages, and turns every error into one line and an exit code.
+
+Only the module of the command that is asked for is imported, so that a look-up does not pay for the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from ledger.errors import INTERRUPTED, USAGE, LedgerError
+
+#: Command → module. The function in it has the module's name, a trailing underscore dropped.
+COMMANDS = {
+    "demo": "projections.commands.demo",
+    "init": "ledger.commands.init",
+    "append": "ledger.commands.append",
+    "evidence": "ledger.commands.evidence",
+    "place": "ledger.commands.place",
+    "source": "ledger.commands.source",
+    "party": "ledger.commands.party",
+    "question": "ledger.commands.question",
+    "link": "ledger.commands.link",
+    "observe": "ledger.commands.observe",
+    "withdraw": "ledger.commands.withdraw",
+    "correct": "ledger.commands.correct",
+    "retract": "ledger.commands.retract",
+    "void": "ledger.commands.void",
+    "judge": "ledger.commands.judge",
+    "rule": "ledger.commands.rule",
+    "import": "ledger.commands.import_",
+    "as-of": "projections.commands.as_of",
+    "why": "projections.commands.why",
+    "timeline": "projections.commands.timeline",
+    "sources": "projections.commands.sources",
+    "places": "projections.commands.places",
+    "panel": "projections.commands.panel",
+    "replay": "projections.commands.replay",
+    "diff": "projections.commands.diff",
+    "logic": "projections.commands.logic",
+    "log": "ledger.commands.log",
+    "show": "ledger.commands.show",
+    "export": "ledger.commands.export",
+    "restore": "ledger.commands.restore",
+}
+
+HELP = """A ledger of contradicting reports: append what was said, ask what to believe as of a date, replay
+under another logic. Exit codes: 0 ok, 1 failed, 2 usage, 3 unknown or ambiguous name, 4 rows rejected,
+5 differences found, 6 does not verify, 7 locked, 130 interrupted."""
+
+
+def build(names: Sequence[str]) -> typer.Typer:
+    """The application with some of the commands."""
+    app = typer.Typer(
+        name="claims",
+        help=HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+
+    @app.callback()
+    def root() -> None:
+        """Keeps sub-commands even when there is only one."""
+
+    app.info.help = HELP
+    for name in names:
+        module = importlib.import_module(COMMANDS[name])
+        function = getattr(module, COMMANDS[name].rpartition(".")[2].rstrip("_"))
+        app.command(name, help=function.__doc__)(function)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; returns the exit code. Prints one line on stderr for every error."""
+    _plain_streams()
+    asked = argv[0] if argv else ""
+    completing = any(name.startswith("_CLAIMS") and "COMPLETE" in name for name in os.environ)
+    names = [asked] if asked in COMMANDS and not completing else list(COMMANDS)
+    try:
+        outcome = build(names)(list(argv), standalone_mode=False, prog_name="claims")
+        return outcome if isinstance(outcome, int) else 0
+    except LedgerError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted; what was acknowledged is recorded")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        _complain("interrupted; what was acknowledged is recorded")
+        return INTERRUPTED
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a mistake in the words of the call, as typer reports it
+            _complain(
+                f"{_one_line(error.format_message())} (see `claims {asked or ''} --help`)".replace("  ", " ")
+            )
+            return USAGE
+        raise
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _complain(line: str) -> None:
+    from ledger.text import visible
+
+    print(f"claims: {visible(line, keep_newlines=False)}", file=sys.stderr)
+
+
+def _plain_streams() -> None:
+    """UTF-8 on every platform and in every pipe; what cannot be encoded is escaped, never raised."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    main()

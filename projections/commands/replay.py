@@ -1,0 +1,64 @@
+"""``claims replay``: read the whole ledger again under a logic, and show what it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.commands import common
+from projections import compare
+from projections.commands import common as asking
+from projections.commands.diff import COLUMNS, diff_rows, summary
+from projections.registry import load
+
+
+def replay(
+    logic: asking.LogicOption = None,
+    question: common.QuestionOption = "control",
+    db: common.DbOption = None,
+    format: common.FormatOption = None,
+    json: common.JsonOption = False,
+) -> None:
+    """Build the views of a logic from the ledger's first event, and show which places and days are believed
+    otherwise than before.
+
+    --logic FILE.py replays a logic of your own beside the installed one, and the projections in it. Nothing
+    is promoted: later questions use it where --logic names it. Events it cannot take are quarantined and
+    listed with their position.
+    """
+    chosen = common.chosen_format(format, json)
+    with asking.open_desk(db, logic) as desk:
+        desk.directory.question(question)
+        loaded = desk.loaded
+        with desk.views.before(loaded) as old:
+            view = desk.views.beliefs(loaded, desk.head, desk.directory, replay=True)
+            base = load()
+            if loaded.logic.id != base.logic.id:
+                desk.views.beliefs(base, desk.head, desk.directory, replay=_stale(desk, base))
+                answer = compare.between_logics(desk, base, loaded, question)
+            else:
+                answer = compare.between_logics(desk, base, loaded, question, old=old)
+        quarantined = [*desk.views.quarantined(), *view.quarantined()]
+        folded: list[dict[str, Any]] = []
+        for projection in loaded.projections:
+            state, bad = desk.views.folded(projection, desk.head, loaded.file, replay=True)
+            quarantined += bad
+            folded.append({"name": projection.name, "version": projection.version, "state": state})
+    answer = answer | {
+        "schema": "replay/1",
+        "events": answer["position"],
+        "quarantined": [
+            {"position": one.position, "entry": one.entry, "error": one.error} for one in quarantined
+        ],
+        "projections": folded,
+    }
+    footing = [f"quarantined #{one.position} {one.entry[:14]}: {one.error}" for one in quarantined]
+    footing += [f"{one['name']}@{one['version']}: {common.cell(one['state'])}" for one in folded]
+    heading = [f"replayed {answer['events']} events under {loaded.logic.id} {loaded.fingerprint[:8]}"]
+    common.emit(
+        answer, diff_rows(answer), COLUMNS, chosen, heading=heading, footing=[*summary(answer), *footing]
+    )
+
+
+def _stale(desk: Any, base: Any) -> bool:
+    stamp = desk.views.stamps().get(base.logic.id)
+    return stamp is not None and stamp.fingerprint != base.fingerprint

@@ -1,0 +1,55 @@
+"""``claims timeline``: what was said of a place, and what was believed when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.commands import common
+from projections import timeline as timelines
+from projections.commands import common as asking
+
+COLUMNS = ("known", "claimant", "act", "state", "said", "valid", "reports", "utterance", "status")
+
+
+def timeline(
+    place: asking.PlaceArgument,
+    known_by: asking.KnownByOption = None,
+    recorded_by: asking.RecordedByOption = None,
+    logic: asking.LogicOption = None,
+    question: common.QuestionOption = "control",
+    db: common.DbOption = None,
+    format: common.FormatOption = None,
+    json: common.JsonOption = False,
+) -> None:
+    """What was said of a place in the order it became known, what was believed when, and which displays have
+    not been observed for how long."""
+    chosen = common.chosen_format(format, json)
+    with asking.open_desk(db, logic) as desk:
+        asked = desk.directory.resolve_place(place)
+        desk.directory.question(question)
+        answer = timelines.timeline(desk, asked, question, desk.known(known_by), desk.position(recorded_by))
+        names = {name: source.name for name, source in desk.directory.sources.items()}
+    rows = [
+        {**row, "claimant": names.get(row["claimant"], row["claimant"]), "utterance": row["utterance"][:14]}
+        for row in answer["claims"]
+    ]
+    heading = [
+        f"{answer['place']['name']}: known by {answer['known_by'][:19]}Z, ledger #{answer['position']}"
+    ]
+    common.emit(answer, rows, COLUMNS, chosen, heading=heading, footing=_footing(answer, names))
+
+
+def _footing(answer: dict[str, Any], names: dict[str, str]) -> list[str]:
+    lines = ["", "believed then:"]
+    for run in answer["believed"]:
+        p = "" if run["p_last"] is None else f" ({run['p_first']:.2f} to {run['p_last']:.2f})"
+        lines.append(f"  {run['from']} to {run['to']}  {run['believed']}{p}")
+    for display in answer["displays"]:
+        lines.append(
+            f"{names.get(display['source'], display['source'])} displays {display['state']}: last observed"
+            f" {display['last_observed']}, {display['days_unseen']} days ago"
+        )
+    for clash in answer["contradictions"]:
+        first, second = clash["utterances"]
+        lines.append(f"{clash['claimant']} contradicts itself on one day: {first[:14]} and {second[:14]}")
+    return lines

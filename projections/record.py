@@ -1,0 +1,279 @@
+"""The record: which entries speak of which place, kept as a table beside the ledger.
+
+The shared first step of every replay. It holds nothing that the ledger does not: each row repeats an
+entry's author fields under the place and question it was recorded for, so that one case can be read without
+scanning the ledger. It is a fold (``route`` is pure but for looking up earlier entries) and can be deleted
+at any time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ledger.codec import Recorded
+from ledger.directory import Directory
+from projections.case import Case, Fate, Row, fold
+
+VERSION = 1
+ENTRIES = frozenset(
+    ("claim-reported", "evidence-reported", "display-observed", "claim-withdrawn", "state-ruled")
+)
+FATES = frozenset(("entry-corrected", "entry-retracted", "claim-adjudicated", "evidence-voided"))
+#: Registry events after which every belief may differ, not only those of places touched.
+RESHAPING = frozenset(
+    (
+        "party-named",
+        "question-opened",
+        "place-merged",
+        "source-merged",
+        "source-described",
+        "sources-linked",
+        "place-described",
+    )
+)
+
+#: Stands for the place of what befell a look at a whole display.
+EVERYWHERE = ""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+  place TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
+  id TEXT NOT NULL, name TEXT NOT NULL, recorded TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (place, question, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fate (
+  place TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
+  id TEXT NOT NULL, target TEXT NOT NULL, name TEXT NOT NULL, recorded TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (place, question, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS display (
+  source TEXT NOT NULL, place TEXT NOT NULL, question TEXT NOT NULL,
+  PRIMARY KEY (source, place, question)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS observed (
+  source TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
+  id TEXT NOT NULL, recorded TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (source, question, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS beside (
+  place TEXT NOT NULL, question TEXT NOT NULL,
+  from_place TEXT NOT NULL, from_question TEXT NOT NULL, from_position INTEGER NOT NULL,
+  PRIMARY KEY (place, question, from_place, from_question, from_position)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS beside_from ON beside (from_place, from_question, from_position);
+"""
+
+Spot = tuple[str, str]
+"""Place id as recorded, and question."""
+
+Lookup = Callable[[str], "Recorded | None"]
+"""The first event of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One row for one table; the table ``looked`` is no table: it says that all that a source displays on a
+    question was looked at again."""
+
+    table: str
+    values: tuple[Any, ...]
+
+
+def spot_of(recorded: Recorded) -> Spot | None:
+    """Where an entry stands; None for what stands nowhere (a whole display looked at, a registration)."""
+    place = recorded.data.get("place")
+    if recorded.name not in ENTRIES or place is None:
+        return None
+    return place, recorded.data.get("question", "control")
+
+
+def route(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
+    """The rows an event adds to the record and the spots it touches."""
+    if recorded.name in ENTRIES:
+        return _entry(recorded, lookup)
+    if recorded.name in FATES:
+        return _fate(recorded, lookup)
+    return [], set()
+
+
+def _entry(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
+    data = orjson.dumps(recorded.data)
+    spot = spot_of(recorded)
+    if spot is None:
+        source, question = recorded.data["source"], recorded.data.get("question", "control")
+        values = (source, question, recorded.position, recorded.stream, recorded.recorded, data)
+        return [Op("observed", values), Op("looked", (source, question))], set()
+    ops = [
+        Op(
+            "entry",
+            (*spot, recorded.position, recorded.stream, recorded.name, recorded.recorded, data),
+        )
+    ]
+    touched = {spot}
+    if recorded.name == "claim-reported" and recorded.data.get("standing"):
+        ops.append(Op("display", (recorded.data["claimant"], *spot)))
+    target = recorded.data.get("target")
+    for other in (*recorded.data.get("based_on", ()), *((target,) if target else ())):
+        evidence = lookup(other.partition("@")[0])
+        elsewhere = spot_of(evidence) if evidence and evidence.name == "evidence-reported" else None
+        if evidence is not None and elsewhere is not None and elsewhere != spot:
+            ops.append(Op("beside", (*spot, *elsewhere, evidence.position)))
+            ops.append(Op("beside", (*elsewhere, *spot, recorded.position)))
+            touched.add(elsewhere)
+    return ops, touched
+
+
+def _fate(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
+    first = lookup(recorded.stream)
+    spot = spot_of(first) if first else None
+    ops = []
+    if first is not None and first.name == "display-observed" and spot is None:
+        spot = (EVERYWHERE, first.data.get("question", "control"))
+        ops.append(Op("looked", (first.data["source"], spot[1])))
+    if first is None or spot is None:
+        return [], set()
+    ops.append(
+        Op(
+            "fate",
+            (
+                *spot,
+                recorded.position,
+                recorded.entry,
+                recorded.data["target"],
+                recorded.name,
+                recorded.recorded,
+                orjson.dumps(recorded.data),
+            ),
+        )
+    )
+    touched = {spot} if spot[0] != EVERYWHERE else set()
+    changes = recorded.data.get("changes", {})
+    if "place" in changes or "question" in changes:
+        moved = (changes.get("place", spot[0]), changes.get("question", spot[1]))
+        ops.append(Op("beside", (*moved, *spot, first.position)))
+        touched.add(moved)
+    return ops, touched
+
+
+class Record:
+    """Reads cases out of a record's tables, and writes routed rows into them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def write(self, ops: list[Op]) -> None:
+        for table in ("entry", "fate", "display", "observed", "beside"):
+            rows = [op.values for op in ops if op.table == table]
+            if rows:
+                marks = ",".join("?" * len(rows[0]))
+                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)
+
+    def spots(self) -> list[Spot]:
+        """Every place (as recorded) and question that anything was said of, in order."""
+        return list(self._db.execute("SELECT DISTINCT place, question FROM entry ORDER BY 1, 2"))
+
+    def corrected(self, place: str, question: str) -> bool:
+        """Whether any entry recorded for a place was ever corrected."""
+        row = self._db.execute(
+            "SELECT 1 FROM fate WHERE place = ? AND question = ? AND name = 'entry-corrected' LIMIT 1",
+            (place, question),
+        ).fetchone()
+        return row is not None
+
+    def leaning(self, spots: set[Spot]) -> set[Spot]:
+        """Spots with something that leans on, or moved from, one of these."""
+        found: set[Spot] = set()
+        for spot in spots:
+            found.update(
+                self._db.execute(
+                    "SELECT place, question FROM beside WHERE from_place = ? AND from_question = ?", spot
+                )
+            )
+        return found
+
+    def displaying(self, source: str, question: str) -> set[Spot]:
+        """Spots on which a standing source ever displayed something."""
+        return set(
+            self._db.execute(
+                "SELECT place, question FROM display WHERE source = ? AND question = ?", (source, question)
+            )
+        )
+
+    def case(self, place: str, question: str, directory: Directory, position: int) -> Case:
+        """The case of a place as the ledger held it at ``position``, with its parts and its whole."""
+        near = [place, *directory.parts(place)]
+        whole = directory.whole(place)
+        if whole is not None:
+            near.append(whole)
+        rows: dict[int, Row] = {}
+        fates: dict[int, Fate] = {}
+        for one in near:
+            for spelled in directory.merged_into(one):
+                self._read((spelled, question), position, rows, fates)
+        self._read_displays(rows, fates, question, directory, position)
+        return fold(place, question, rows.values(), list(fates.values()), directory, position)
+
+    def _read(self, spot: Spot, position: int, rows: dict[int, Row], fates: dict[int, Fate]) -> None:
+        for row in self._rows("entry", spot, position):
+            rows[row[0]] = Row(row[0], row[1], row[2], row[3], spot[0], orjson.loads(row[4]))
+        for fate in self._fates(spot, position):
+            fates[fate.position] = fate
+        beside = self._db.execute(
+            "SELECT from_place, from_question, from_position FROM beside"
+            " WHERE place = ? AND question = ? AND from_position <= ?",
+            (*spot, position),
+        ).fetchall()
+        for from_place, from_question, at in beside:
+            if at in rows:
+                continue
+            for row in self._db.execute(
+                "SELECT position, id, name, recorded, data FROM entry"
+                " WHERE place = ? AND question = ? AND position = ?",
+                (from_place, from_question, at),
+            ):
+                rows[row[0]] = Row(row[0], row[1], row[2], row[3], from_place, orjson.loads(row[4]))
+                for fate in self._fates((from_place, from_question), position):
+                    if fate.target.partition("@")[0] == row[1]:
+                        fates[fate.position] = fate
+
+    def _rows(self, table: str, spot: Spot, position: int) -> Iterator[tuple[Any, ...]]:
+        return self._db.execute(
+            f"SELECT position, id, name, recorded, data FROM {table}"
+            " WHERE place = ? AND question = ? AND position <= ?",
+            (*spot, position),
+        )
+
+    def _fates(self, spot: Spot, position: int) -> Iterator[Fate]:
+        for row in self._db.execute(
+            "SELECT position, id, target, name, recorded, data FROM fate"
+            " WHERE place = ? AND question = ? AND position <= ?",
+            (*spot, position),
+        ):
+            at, entry, target, name, recorded, data = row
+            yield Fate(at, entry, target, name, recorded, orjson.loads(data))
+
+    def _read_displays(
+        self,
+        rows: dict[int, Row],
+        fates: dict[int, Fate],
+        question: str,
+        directory: Directory,
+        position: int,
+    ) -> None:
+        """Looks at whole displays, for the standing sources that show something here."""
+        sources = {
+            spelled
+            for row in rows.values()
+            if row.data.get("standing")
+            for spelled in directory.merged_sources_into(row.data["claimant"])
+        }
+        for source in sorted(sources):
+            for at, entry, recorded, data in self._db.execute(
+                "SELECT position, id, recorded, data FROM observed"
+                " WHERE source = ? AND question = ? AND position <= ?",
+                (source, question, position),
+            ):
+                rows[at] = Row(at, entry, "display-observed", recorded, "", orjson.loads(data))
+        if sources:
+            for fate in self._fates((EVERYWHERE, question), position):
+                fates[fate.position] = fate

@@ -1,0 +1,156 @@
+"""One door for logics and projections, ours and theirs.
+
+Installed ones announce themselves under the entry point group ``claim_ledger.logics``; a user's own is one
+Python file. Its fingerprint is a hash over the code that decides beliefs, the parameter table and, for a
+file, the file's bytes: two views with the same name, version and fingerprint were made by the same logic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from ledger.errors import UnknownName, Usage
+from projections.belief.base import Logic
+from projections.engine import Projection
+
+GROUP = "claim_ledger.logics"
+DEFAULT = "tally"
+
+#: What beliefs depend on; a change in any of these files makes every view due for a replay.
+_CODE = (
+    "ledger/upcast.py",
+    "ledger/clocks.py",
+    "ledger/dates.py",
+    "ledger/rules.py",
+    "ledger/directory.py",
+    "projections/case.py",
+    "projections/record.py",
+    "projections/credibility.py",
+    "projections/engine.py",
+    "projections/belief/assembly.py",
+    "projections/belief/base.py",
+    "projections/belief/chain.py",
+    "projections/belief/displays.py",
+    "projections/belief/happenings.py",
+    "projections/belief/labels.py",
+    "projections/belief/motion.py",
+    "projections/belief/odds.py",
+    "projections/belief/params.py",
+    "projections/belief/reading.py",
+    "projections/belief/spoken.py",
+    "projections/belief/tally.py",
+    "projections/belief/whatif.py",
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A logic with its fingerprint (64 hex digits), the projections found beside it, and its file if any."""
+
+    logic: Logic
+    fingerprint: str
+    projections: tuple[Projection[Any], ...] = ()
+    file: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape in which answers name their logic."""
+        return {
+            "name": self.logic.name,
+            "version": self.logic.version,
+            "fingerprint": self.fingerprint[:16],
+        }
+
+
+@lru_cache(maxsize=1)
+def code_fingerprint() -> str:
+    """Hex SHA-256 over the files that decide beliefs."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for name in _CODE:
+        content = (root / name).read_bytes()
+        digest.update(f"{name}\n{len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def fingerprint(logic: Logic | Projection[Any], file: Path | None = None) -> str:
+    """Hex SHA-256 of code, parameters and the user's file."""
+    parts: dict[str, Any] = {"id": logic.id, "code": code_fingerprint()}
+    if isinstance(logic, Logic):
+        parts["params"] = orjson.dumps(logic.params.to_dict(), option=orjson.OPT_SORT_KEYS).decode()
+    if file is not None:
+        parts["file"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def load(spec: str | None = None) -> Loaded:
+    """The logic that ``--logic`` names: ``tally``, ``tally@1``, ``my_rules.py`` or ``my_rules.py:name``."""
+    spec = spec or DEFAULT
+    path, _, chosen = spec.partition(".py:")
+    if chosen or spec.endswith(".py"):
+        return _from_file(Path(f"{path}.py" if chosen else spec), chosen or None)
+    name, _, version = spec.partition("@")
+    for logic in installed():
+        if logic.name == name and version in ("", str(logic.version)):
+            return Loaded(logic, fingerprint(logic))
+    known = ", ".join(logic.id for logic in installed())
+    raise UnknownName(f"no logic {spec!r}", remedy=f"Installed: {known}; or give a FILE.py")
+
+
+@lru_cache(maxsize=1)
+def installed() -> tuple[Logic, ...]:
+    """Every installed logic, by name and version."""
+    found = [point.load() for point in entry_points(group=GROUP)]
+    return tuple(sorted((one for one in found if isinstance(one, Logic)), key=lambda one: one.id))
+
+
+def _from_file(path: Path, chosen: str | None) -> Loaded:
+    module = _run(path)
+    logics = [one for one in vars(module).values() if isinstance(one, Logic)]
+    own = [one for one in logics if one not in installed()]
+    projections = [one for one in vars(module).values() if isinstance(one, Projection)]
+    if chosen is not None:
+        named = [one for one in own if chosen in (one.name, one.id)]
+        if not named:
+            known = ", ".join(one.id for one in own) or "none"
+            raise UnknownName(f"{path} defines no logic {chosen!r}", remedy=f"It defines: {known}")
+        own = named
+    if len(own) > 1:
+        names = ", ".join(one.id for one in own)
+        raise Usage(f"{path} defines several logics: {names}", remedy=f"say which: {path}:{own[0].name}")
+    if not own and not projections:
+        raise Usage(
+            f"{path} defines neither a Logic nor a Projection",
+            remedy="`from projections import Logic` and assign one at the top level",
+        )
+    logic = own[0] if own else load(DEFAULT).logic
+    mark = fingerprint(logic, path) if own else fingerprint(logic)
+    return Loaded(logic, mark, tuple(projections), path)
+
+
+def _run(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise Usage(f"no logic file {path}", remedy="give the path of an existing FILE.py")
+    name = f"_claims_logic_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else None)
+        where = f"{path}:{line}" if line else str(path)
+        raise Usage(f"{type(error).__name__}: {error}", where=where, remedy="mend the file") from None
+    return module

@@ -24,7 +24,7 @@ import orjson
 from pydantic import ValidationError
 
 from ledger import codec
-from ledger.book import new_row
+from ledger.appending import new_row
 from ledger.codec import Recorded
 from ledger.errors import BadEvent, Conflict, Unverified
 from ledger.events import BY_TYPE, Body

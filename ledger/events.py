@@ -23,10 +23,20 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ledger.clocks import normalise
+from ledger.errors import BadDate
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}$")]
 EntryId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}(@[1-9][0-9]*)?$")]
-Edtf = Annotated[str, StringConstraints(min_length=4, max_length=120), AfterValidator(normalise)]
+
+
+def _edtf(text: str) -> str:
+    try:
+        return normalise(text)
+    except BadDate as error:  # the models know which field it was
+        raise ValueError(str(error)) from None
+
+
+Edtf = Annotated[str, StringConstraints(min_length=4, max_length=120), AfterValidator(_edtf)]
 Decimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.book import Ledger
 from ledger.codec import Recorded
-from ledger.rules import apply_changes
+from ledger.effective import apply_changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ledger import events as ev
 from ledger.clocks import span
 from ledger.directory import CONTESTED, Directory
+from ledger.effective import apply_changes
 from ledger.errors import BadDate, BadEvent, Conflict, UnknownName
 
 #: (event name, effective data) of an entry id, or None where there is none.
@@ -146,11 +147,6 @@ def _check_correction(event: ev.Event, directory: Directory, lookup: Lookup) -> 
     _check_names(repaired, directory)
     _check_clocks(repaired)
     _check_coordinates(repaired)
-
-
-def apply_changes(data: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Author fields after a correction; None empties a field."""
-    return {name: value for name, value in {**data, **changes}.items() if value is not None}
 
 
 def _check_retraction(event: ev.Event, directory: Directory, lookup: Lookup) -> None:

@@ -18,6 +18,7 @@ from ledger.errors import Usage
 NAMES = ("db", "actor", "logic", "format")
 #: Tried in the working folder when nothing names a ledger.
 DEFAULT_FILES = ("claims.db", "demo.db")
+_LONGEST_WAIT = 86_400.0
 
 
 def setting(name: str, flag: str | None = None, environ: Mapping[str, str] | None = None) -> str | None:
@@ -44,6 +45,20 @@ def database(flag: Path | str | None = None) -> Path:
     if chosen is not None:
         return Path(chosen)
     return next((Path(name) for name in DEFAULT_FILES if Path(name).exists()), Path(DEFAULT_FILES[0]))
+
+
+def lock_timeout() -> float:
+    """Seconds to wait while somebody else writes: ``CLAIMS_LOCK_TIMEOUT``, else a minute. Raises ``Usage``."""
+    text = os.environ.get("CLAIMS_LOCK_TIMEOUT") or "60"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_WAIT:  # NaN as well is neither
+        raise Usage(
+            f"{text!r} is no number of seconds", where="CLAIMS_LOCK_TIMEOUT", remedy="write 60, or 0.5"
+        )
+    return seconds
 
 
 def _project_file(start: Path) -> Path | None:

@@ -224,7 +224,7 @@ def _carriers(heard: Sequence[Heard]) -> list[dict[str, Any]]:
                 carried.setdefault(carrier, []).append(one.piece)
     return [
         {
-            "utterance": pieces[0].id,
+            "utterance": None,
             "claimant": carrier,
             "via": [],
             "act": "carries",

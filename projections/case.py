@@ -11,13 +11,14 @@ the same exact day are one testimony with several reports. An imprecise day neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 from ledger.clocks import day, held, instant_key, span
 from ledger.directory import Directory, Source
-from ledger.rules import apply_changes
+from ledger.effective import apply_changes
 from projections.belief.labels import States
 
 Kind = Literal["claim", "evidence", "display", "withdrawal", "observation"]
@@ -46,6 +47,14 @@ class Fate:
     name: str
     recorded: str
     data: dict[str, Any]
+
+
+class Poisoned(NamedTuple):
+    """An entry, or what befell one, that could not be read, and why."""
+
+    position: int
+    id: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,8 @@ class Case:
     """All that was recorded on one place and question, before any cut in knowledge.
 
     ``position`` is where the ledger was cut. ``beside`` holds evidence on other places that something here
-    leans on. ``relation`` maps a source id to the index of its party among the states, or None.
+    leans on, ``poisoned`` what could not be read. ``relation`` maps a source id to the index of its party among
+    the states, or None.
     """
 
     place: str
@@ -147,6 +157,7 @@ class Case:
     rulings: list[Ruling]
     corrections: list[Correction]
     beside: dict[str, Testimony]
+    poisoned: list[Poisoned] = field(default_factory=list)
 
     def relation(self, source: str) -> int | None:
         side = self.source(source).side
@@ -169,6 +180,7 @@ class Case:
             self.rulings,
             self.corrections,
             beside,
+            self.poisoned,
         )
 
 
@@ -226,55 +238,99 @@ def fold(
 ) -> Case:
     """Build a case from the rows recorded under a place, its parts and its whole, and their fates."""
     entries = {row.id: _Entry(row, row.data) for row in rows}
-    corrections = _correct(entries, fates)
+    poisoned: list[Poisoned] = []
+    corrections = _correct(entries, fates, poisoned)
     states = states_of(directory, question)
-    case = Case(place, question, states, directory, position, [], [], corrections, {})
-    claims: dict[tuple[Any, ...], list[_Entry]] = {}
+    case = Case(place, question, states, directory, position, [], [], corrections, {}, poisoned)
+    utterances: dict[tuple[Any, ...], list[Testimony]] = {}
+    elsewhere: list[Testimony] = []
     for entry in entries.values():
-        reach = _reach(entry, place, question, directory)
-        if entry.row.name == "state-ruled":
-            if reach == "own":
-                case.rulings.append(_ruling(entry))
-        elif reach is None:
-            if entry.row.name == "evidence-reported":
-                case.beside[entry.row.id] = _single(entry, "own", directory)
-        elif entry.row.name in ("claim-reported", "evidence-reported") and not entry.data.get("standing"):
-            claims.setdefault((reach, *_utterance_key(entry, directory)), []).append(entry)
-        else:
-            case.testimony.append(_single(entry, reach, directory))
-    for key, reports in claims.items():
-        case.testimony.extend(_utterances(reports, key[0], directory))
-    _doubt_evidence(case)
+        with _quarantined(poisoned, entry.row):
+            reach = _reach(entry, place, question, directory)
+            if entry.row.name == "state-ruled":
+                if reach == "own":
+                    case.rulings.append(_ruling(entry))
+                continue
+            piece = _single(entry, reach or "own", directory)
+            if reach is not None:
+                utterances.setdefault(_utterance_key(entry, piece, directory), []).append(piece)
+            elif piece.kind == "evidence":
+                case.beside[piece.id] = piece
+            else:
+                elsewhere.append(piece)
+    for reports in utterances.values():
+        case.testimony.extend(_utterances(reports))
+    _keep_what_is_leant_on(case)
+    _doubt_evidence(case, elsewhere)
     case.testimony.sort(key=lambda piece: piece.position)
     case.rulings.sort(key=lambda ruling: ruling.position)
     return case
 
 
-def _correct(entries: dict[str, _Entry], fates: Sequence[Fate]) -> list[Correction]:
+@contextmanager
+def _quarantined(poisoned: list[Poisoned], row: Row | Fate) -> Iterator[None]:
+    """What cannot be read is set aside, and the rest goes on as if it were absent."""
+    try:
+        yield
+    except Exception as error:
+        poisoned.append(Poisoned(row.position, row.id, f"{type(error).__name__}: {error}"))
+
+
+def _correct(entries: dict[str, _Entry], fates: Sequence[Fate], poisoned: list[Poisoned]) -> list[Correction]:
     """Apply corrections of entries, and of their fates, in the order recorded; attach the other fates."""
-    corrections = []
+    corrections: list[Correction] = []
     living: dict[str, Fate] = {}
     for fate in sorted(fates, key=lambda fate: fate.position):
-        if fate.target in entries:
-            if fate.name == "entry-corrected":
-                entry = entries[fate.target]
-                before = entry.data
-                entry.data = apply_changes(before, fate.data.get("changes", {}))
-                corrections.append(
-                    Correction(fate.id, fate.position, fate.target, entry.row.recorded, before, entry.data)
-                )
-            else:
-                living[fate.id] = fate
-        elif fate.target in living:
-            ruling = living.pop(fate.target)
-            if fate.name == "entry-corrected":
-                data = apply_changes(ruling.data, fate.data.get("changes", {}))
-                living[ruling.id] = Fate(
-                    ruling.position, ruling.id, ruling.target, ruling.name, ruling.recorded, data
-                )
+        with _quarantined(poisoned, fate):
+            if fate.target in entries:
+                if fate.name == "entry-corrected":
+                    corrections.append(_corrected(entries[fate.target], fate))
+                else:
+                    _legible(fate)
+                    living[fate.id] = fate
+            elif fate.target in living:
+                ruling = living[fate.target]
+                if fate.name == "entry-corrected":
+                    changed = replace(ruling, data=apply_changes(ruling.data, fate.data.get("changes", {})))
+                    _legible(changed)
+                    living[ruling.id] = changed
+                elif ruling.name == "claim-adjudicated":
+                    living[fate.id] = _taken_back(ruling, fate, living.values())
+                else:
+                    del living[ruling.id]
     for fate in living.values():
         entries[fate.target].fates.append(fate)
     return corrections
+
+
+def _corrected(entry: _Entry, fate: Fate) -> Correction:
+    before = entry.data
+    entry.data = apply_changes(before, fate.data.get("changes", {}))
+    return Correction(fate.id, fate.position, fate.target, entry.row.recorded, before, entry.data)
+
+
+def _legible(fate: Fate) -> None:
+    """Raise where a fate cannot be read, so that it alone is set aside and not what it befell."""
+    known_at(fate.data, fate.recorded)
+    ruled_at(fate.data, fate.recorded)
+    if fate.name == "claim-adjudicated":
+        fate.data["verdict"]
+
+
+def _taken_back(ruling: Fate, retraction: Fate, living: Iterable[Fate]) -> Fate:
+    """A ruling that its analyst took back, as one to the effect of what had been ruled besides; "unverifiable"
+    where nothing had. It acts from when it became known, as every retraction does."""
+    known = known_at(retraction.data, retraction.recorded)
+    ruled = [
+        (ruled_at(one.data, one.recorded), one.position, one.id, one.data["verdict"])
+        for one in living
+        if one.target == ruling.target and one.name == "claim-adjudicated"
+    ]
+    besides = [one for one in ruled if one[2] != ruling.id and one[0] <= known]
+    verdict = max(besides)[3] if besides else "unverifiable"
+    when = retraction.data.get("published") or retraction.data.get("said")
+    data = {"verdict": verdict} | ({"ruled": when} if when else {})
+    return replace(retraction, target=ruling.target, name="claim-adjudicated", data=data)
 
 
 def _reach(entry: _Entry, place: str, question: str, directory: Directory) -> Reach | None:
@@ -293,30 +349,36 @@ def _reach(entry: _Entry, place: str, question: str, directory: Directory) -> Re
     return None
 
 
-def _utterance_key(entry: _Entry, directory: Directory) -> tuple[Any, ...]:
+def _utterance_key(entry: _Entry, piece: Testimony, directory: Directory) -> tuple[Any, ...]:
+    """What reports of one utterance share. Displays are told apart by the very text of their date."""
     data = entry.data
-    said = day(data["said"]) if data.get("said") else day(data.get("published") or "")
+    target = data.get("target") or ""
+    said: object = day(data.get("said") or data.get("published") or "")
+    if piece.kind not in ("claim", "evidence"):
+        said = data.get("said")
     return (
-        entry.row.name,
-        directory.source_id(data.get("claimant") or data["source"]),
-        data.get("act", data.get("kind")),
-        directory.place_id(data["place"]),
-        data.get("extent"),
-        data.get("state"),
-        data.get("negated", False),
-        data.get("valid_kind", "at"),
-        data.get("target") if data.get("state") is None else None,
+        piece.kind,
+        piece.reach,
+        piece.source,
+        piece.act if piece.kind != "evidence" else data.get("kind", "footage"),
+        piece.place,
+        piece.extent,
+        piece.state,
+        piece.negated,
+        piece.valid_kind,
+        target if piece.state is None or target.startswith("e-") else "",
         said if said is not None else entry.row.id,
     )
 
 
-def _utterances(reports: list[_Entry], reach: Reach, directory: Directory) -> list[Testimony]:
-    """Reports of one day folded; those that speak of different times stay apart."""
+def _utterances(reports: list[Testimony]) -> list[Testimony]:
+    """Reports of one day folded; those that speak of different times stay apart. A standing source may show
+    the same twice in a day: only those who carry it with attribution repeat it."""
     found: list[Testimony] = []
-    for entry in sorted(reports, key=lambda one: (one.known, one.row.position)):
-        piece = _single(entry, reach, directory)
+    for piece in sorted(reports, key=lambda one: (one.known, one.position)):
         for earlier in found:
-            if piece.lo <= earlier.hi and earlier.lo <= piece.hi:
+            carried = piece.kind in ("claim", "evidence") or piece.via or earlier.via
+            if carried and piece.lo <= earlier.hi and earlier.lo <= piece.hi:
                 _join(earlier, piece)
                 break
         else:
@@ -331,7 +393,8 @@ def _join(piece: Testimony, report: Testimony) -> None:
     piece.retracted = min(ends, default=None)
     voids = [end for end in (piece.voided, report.voided) if end is not None]
     piece.voided = min(voids, default=None)
-    piece.based_on = tuple(dict.fromkeys((*piece.based_on, *report.based_on)))
+    if report.known == piece.known:  # what is learnt later cannot take away what was said without it
+        piece.based_on = tuple(dict.fromkeys((*piece.based_on, *report.based_on)))
     piece.target = piece.target or report.target
 
 
@@ -344,6 +407,9 @@ def _single(entry: _Entry, reach: Reach, directory: Directory) -> Testimony:
     said_day = said_span.hi if said_span and said_span.hi is not None else day_of(known)
     lo, hi = days_of(data, known)
     kind = _kind(row.name, data)
+    if kind not in ("claim", "evidence"):  # what is displayed is displayed by the day it was seen
+        hi = min(hi, day_of(known))
+        lo = min(lo, hi)
     piece = Testimony(
         kind=kind,
         id=row.id,
@@ -352,7 +418,7 @@ def _single(entry: _Entry, reach: Reach, directory: Directory) -> Testimony:
         act=data.get("act", "asserts") if kind == "claim" else _ACTS[kind],
         state=data.get("state"),
         negated=data.get("negated", False),
-        extent=data.get("extent", "part" if kind == "evidence" else "whole"),
+        extent=_extent(row.name, data),
         place=directory.place_id(data["place"]) if data.get("place") else "",
         reach=reach,
         valid_kind=data.get("valid_kind", "at"),
@@ -381,6 +447,10 @@ def _single(entry: _Entry, reach: Reach, directory: Directory) -> Testimony:
     return piece
 
 
+def _extent(name: str, data: dict[str, Any]) -> str:
+    return str(data.get("extent", "part" if name == "evidence-reported" else "whole"))
+
+
 _ACTS = {
     "evidence": "shows",
     "display": "displays",
@@ -401,15 +471,15 @@ def _kind(name: str, data: dict[str, Any]) -> Kind:
 
 
 def _befall(piece: Testimony, fate: Fate) -> None:
+    """What befell a piece acts once both are known: nothing befalls what nobody has heard of."""
     if fate.name == "entry-retracted":
-        ended = known_at(fate.data, fate.recorded)
+        ended = max(piece.known, known_at(fate.data, fate.recorded))
         piece.retracted = ended if piece.retracted is None else min(ended, piece.retracted)
     elif fate.name == "claim-adjudicated":
-        piece.verdicts.append(
-            (ruled_at(fate.data, fate.recorded), fate.position, fate.data["verdict"], fate.id)
-        )
+        ruled = max(piece.known, ruled_at(fate.data, fate.recorded))
+        piece.verdicts.append((ruled, fate.position, fate.data["verdict"], fate.id))
     elif fate.name == "evidence-voided":
-        ended = ruled_at(fate.data, fate.recorded)
+        ended = max(piece.known, ruled_at(fate.data, fate.recorded))
         piece.voided = ended if piece.voided is None else min(ended, piece.voided)
 
 
@@ -451,7 +521,8 @@ def _ruling(entry: _Entry) -> Ruling:
     data = entry.data
     known = ruled_at(data, entry.row.recorded)
     lo, hi = _days(data, day_of(known))
-    ends = [known_at(f.data, f.recorded) for f in entry.fates if f.name == "entry-retracted"]
+    retractions = (fate for fate in entry.fates if fate.name == "entry-retracted")
+    ends = [max(known, known_at(fate.data, fate.recorded)) for fate in retractions]
     return Ruling(
         entry.row.id,
         entry.row.position,
@@ -465,15 +536,29 @@ def _ruling(entry: _Entry) -> Ruling:
     )
 
 
-def _doubt_evidence(case: Case) -> None:
-    """A denial or doubt whose target is evidence discounts that evidence; it says nothing of the place.
+def _keep_what_is_leant_on(case: Case) -> None:
+    """Evidence on other places concerns this one only as far as something here leans on it."""
+    leant = [one for piece in case.testimony for one in piece.based_on]
+    kept = {}
+    while leant:
+        one = leant.pop()
+        if one in case.beside and one not in kept:
+            kept[one] = case.beside[one]
+            leant += kept[one].based_on
+    case.beside = dict(sorted(kept.items()))
+
+
+def _doubt_evidence(case: Case, elsewhere: Sequence[Testimony]) -> None:
+    """A denial or doubt whose target is evidence discounts that evidence; it says nothing of the place, not
+    even where it was recorded for another.
 
     One film carried by ten outlets is one piece: whoever leans on any of its reports leans on the piece."""
     shown = [*(piece for piece in case.testimony if piece.kind == "evidence"), *case.beside.values()]
-    evidence = {report.entry: piece for piece in shown for report in piece.reports}
+    evidence = {report.entry: (piece, report.known) for piece in shown for report in piece.reports}
     for piece in [*case.testimony, *case.beside.values()]:
-        leant = (evidence[one].id if one in evidence else one for one in piece.based_on)
-        piece.based_on = tuple(dict.fromkeys(leant))
-    for piece in case.testimony:
+        leant = (evidence[one][0].id if one in evidence else one for one in piece.based_on)
+        piece.based_on = tuple(dict.fromkeys(one for one in leant if one != piece.id))
+    for piece in [*case.testimony, *elsewhere]:
         if piece.kind == "claim" and piece.target in evidence and piece.act in ("denies", "doubts"):
-            evidence[piece.target].doubts.append((piece.known, piece.source, piece.id))
+            doubted, known = evidence[piece.target]
+            doubted.doubts.append((max(piece.known, known), piece.source, piece.id))

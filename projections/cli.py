@@ -9,12 +9,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
-from ledger.errors import INTERRUPTED, USAGE, LedgerError
+from ledger.errors import FAILED, INTERRUPTED, USAGE, LedgerError
 
-#: Command → module. The function in it has the module's name, a trailing underscore dropped.
+#: Command → module. The function in it has the name of the module.
 COMMANDS = {
     "demo": "projections.commands.demo",
     "init": "ledger.commands.init",
@@ -48,6 +49,9 @@ COMMANDS = {
     "restore": "ledger.commands.restore",
 }
 
+_INTERRUPTED = "interrupted; what was acknowledged is recorded"
+_LONGEST = 4_000  # characters of a complaint: some name what was typed
+
 HELP = """A ledger of contradicting reports: append what was said, ask what to believe as of a date, replay
 under another logic. Exit codes: 0 ok, 1 failed, 2 usage, 3 unknown or ambiguous name, 4 rows rejected,
 5 differences found, 6 does not verify, 7 locked, 130 interrupted."""
@@ -71,7 +75,7 @@ def build(names: Sequence[str]) -> typer.Typer:
     app.info.help = HELP
     for name in names:
         module = importlib.import_module(COMMANDS[name])
-        function = getattr(module, COMMANDS[name].rpartition(".")[2].rstrip("_"))
+        function = getattr(module, COMMANDS[name].rpartition(".")[2])
         app.command(name, help=function.__doc__)(function)
     return app
 
@@ -89,28 +93,57 @@ def run(argv: Sequence[str]) -> int:
     names = [asked] if asked in COMMANDS and not completing else list(COMMANDS)
     try:
         outcome = build(names)(list(argv), standalone_mode=False, prog_name="claims")
+        sys.stdout.flush()
+        if outcome == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
         return outcome if isinstance(outcome, int) else 0
     except LedgerError as error:
         _complain(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted; what was acknowledged is recorded")
+    except (KeyboardInterrupt, typer.Abort):
+        _complain(_INTERRUPTED)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        _complain(f"{error.filename or 'the output'}: {error.strerror}. {_INTERRUPTED.capitalize()}")
+        _drop_output()
+        return FAILED
     except typer.Exit as stop:
         return stop.exit_code
-    except typer.Abort:
-        _complain("interrupted; what was acknowledged is recorded")
-        return INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message"):  # a mistake in the words of the call, as typer reports it
-            _complain(
-                f"{_one_line(error.format_message())} (see `claims {asked or ''} --help`)".replace("  ", " ")
-            )
+            command = f"claims {asked}" if asked in COMMANDS else "claims"
+            message = _one_line(error.format_message()).replace("Value error, ", "")
+            _complain(f"{message} (see `{command} --help`)")
             return USAGE
         raise
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # what typer makes of one
+            _drop_output()
+            return 0
+        where = _in_a_users_file(stop)
+        if where is None:
+            raise
+        _complain(f"{where}: the program was ended from here. Take the exit() out")
+        return USAGE
+
+
+def _in_a_users_file(stop: SystemExit) -> str | None:
+    """``FILE:LINE`` of a logic file that called ``exit()``; None where it was somebody else."""
+    from traceback import walk_tb
+
+    for frame, line in walk_tb(stop.__traceback__):
+        if str(frame.f_globals.get("__name__")).startswith("_claims_logic_"):
+            return f"{frame.f_code.co_filename}:{line}"
+    return None
+
+
+def _drop_output() -> None:
+    """Nobody can take what is still to be written; Python would complain of it again at the end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(text: str) -> str:
@@ -120,11 +153,16 @@ def _one_line(text: str) -> str:
 def _complain(line: str) -> None:
     from ledger.text import visible
 
-    print(f"claims: {visible(line, keep_newlines=False)}", file=sys.stderr)
+    line = visible(line, keep_newlines=False)
+    print(f"claims: {line if len(line) <= _LONGEST else f'{line[:_LONGEST]}…'}", file=sys.stderr)
 
 
 def _plain_streams() -> None:
-    """UTF-8 on every platform and in every pipe; what cannot be encoded is escaped, never raised."""
+    """UTF-8 on every platform and in every pipe; what cannot be encoded is escaped, never raised. A stream
+    that the caller closed leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -26,6 +26,8 @@ from projections.case import Case, Testimony
 #: (letter, settled utterances needed, mean reliability needed); assumptions, strictest first.
 GRADES = (("A", 20, 0.90), ("B", 10, 0.75), ("C", 5, 0.55), ("D", 5, 0.35), ("E", 5, 0.0))
 UNGRADED = "F"
+#: Into how many stretches a time is divided to see whether something was so at some time in it (an assumption).
+_LOOKS = 32
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class Score:
     against_refuted: int = 0
     predictions: int = 0
     kept: int = 0
+    broken: int = 0
 
     def __iadd__(self, other: Score) -> Score:
         for name in self.__slots__:
@@ -75,12 +78,12 @@ def score(case: Case, logic: Logic, known: int) -> dict[str, Score]:
     if logic.believe is not None:
         logic = Logic(logic.name, logic.version, logic.params)
     assembly = Assembly.known_by(case, logic, known)
-    spoken = list(_scored(case, known))
+    spoken = [piece for piece in _scored(case, known) if piece.id not in assembly.unchanged]
     sources = sorted({piece.source for piece in spoken})
     if not sources:
         return {}
     excluded = [_not_independent(source, case, known) for source in sources]
-    probabilities, empty = _beliefs(assembly, spoken, excluded)
+    probabilities, empty = _beliefs(assembly, spoken, excluded, known)
     scores: dict[str, Score] = {}
     for row, source in enumerate(sources):
         total = scores.setdefault(source, Score())
@@ -117,11 +120,14 @@ def _not_independent(source: str, case: Case, known: int) -> frozenset[str]:
 
 
 def _days(piece: Testimony) -> tuple[int, ...]:
-    return tuple(sorted({piece.lo, (piece.lo + piece.hi) // 2, piece.hi}))
+    """The days on which a piece is held against the beliefs: what is meant of some time in an interval, on many
+    days of it."""
+    parts = _LOOKS if piece.valid_kind == "within" else 2
+    return tuple(sorted({piece.lo + (piece.hi - piece.lo) * n // parts for n in range(parts + 1)}))
 
 
 def _beliefs(
-    assembly: Assembly, spoken: list[Testimony], excluded: list[frozenset[str]]
+    assembly: Assembly, spoken: list[Testimony], excluded: list[frozenset[str]], known: int
 ) -> tuple[list[dict[int, np.ndarray]], list[int | None]]:
     """For each exclusion: the hindsight belief on every day spoken of, and the first day anything speaks."""
     days = sorted({day for piece in spoken for day in _days(piece)})
@@ -131,22 +137,32 @@ def _beliefs(
         keys.append(assembly.keys_of(gone))
         alternates[row] = assembly.alternates(gone)
         left = [piece.lo for piece in assembly.heard.values() if piece.id not in gone]
-        left += [ruling.lo for ruling in assembly.case.rulings]
+        left += [ruling.lo for ruling in assembly.case.rulings if ruling.known <= known]
         firsts.append(min(left, default=None))
     beliefs = assembly.chain.leave_out(keys, days, hindsight=True, alternates=alternates)
     return [dict(zip(days, rows, strict=True)) for rows in beliefs], firsts
 
 
 def _truth(piece: Testimony, case: Case, beliefs: dict[int, np.ndarray], first: int | None) -> float | None:
-    """The probability that a piece was right, averaged over its days; None where nobody else speaks."""
+    """The probability that a piece was right: averaged over its days, or on the best of them where it is meant
+    of some time in an interval (for a denial, on the worst). None where nobody else speaks."""
     if first is None or first > piece.hi:
         return None
     label = label_said(piece, case)
-    p = np.mean([beliefs[day] for day in _days(piece)], axis=0)
+    right = [_borne_out(piece, label, beliefs[day]) for day in _days(piece)]
+    if piece.valid_kind == "within":
+        return min(right) if label.kind == "not" else max(right)
+    return float(np.mean(right))
+
+
+def _borne_out(piece: Testimony, label: Label, p: np.ndarray) -> float:
+    """The probability that a piece was right of one day."""
     if label.kind == "not":
         return float(1 - p[label.state])
     if label.kind == "part":
-        return float(p[label.state] + p[-1])
+        # What was foretold of a named part is not yet borne out by a contest somewhere in the whole.
+        contested = 0.5 if piece.act == "predicts" and piece.reach == "part" else 1.0
+        return float(p[label.state] + contested * p[-1])
     return float(p[label.state])
 
 
@@ -190,6 +206,7 @@ def _book(total: Score, piece: Testimony, outcome: str, case: Case, known: int) 
     if piece.act == "predicts":
         total.predictions += 1
         total.kept += outcome == "confirmed"
+        total.broken += outcome == "refuted"
         return
     total.utterances += 1
     total.retracted += piece.retracted is not None and piece.retracted <= known

@@ -157,7 +157,7 @@ class Desk:
         cut = read_recorded_by(recorded_by, now=self.now)
         if isinstance(cut, int):
             if not 1 <= cut <= self.head:
-                raise UnknownName(f"no event #{cut}", remedy=f"the ledger ends at #{self.head}")
+                raise UnknownName(f"no event #{cut}", remedy=f"the events are #1 to #{self.head}")
             return cut
         return self._recorded_before(instant_text(instant_key(cut)))
 

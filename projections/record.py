@@ -60,6 +60,9 @@ CREATE TABLE IF NOT EXISTS beside (
   place TEXT NOT NULL, question TEXT NOT NULL,
   from_place TEXT NOT NULL, from_question TEXT NOT NULL, from_position INTEGER NOT NULL,
   PRIMARY KEY (place, question, from_place, from_question, from_position)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doubt (
+  evidence TEXT NOT NULL, place TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
+  PRIMARY KEY (evidence, place, question, position)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS beside_from ON beside (from_place, from_question, from_position);
 """
 
@@ -112,15 +115,37 @@ def _entry(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
     touched = {spot}
     if recorded.name == "claim-reported" and recorded.data.get("standing"):
         ops.append(Op("display", (recorded.data["claimant"], *spot)))
-    target = recorded.data.get("target")
-    for other in (*recorded.data.get("based_on", ()), *((target,) if target else ())):
-        evidence = lookup(other.partition("@")[0])
-        elsewhere = spot_of(evidence) if evidence and evidence.name == "evidence-reported" else None
-        if evidence is not None and elsewhere is not None and elsewhere != spot:
-            ops.append(Op("beside", (*spot, *elsewhere, evidence.position)))
-            ops.append(Op("beside", (*elsewhere, *spot, recorded.position)))
-            touched.add(elsewhere)
-    return ops, touched
+    ops += _leans(spot, recorded.data, lookup)
+    doubts, doubted = _doubts(recorded, recorded.data, lookup)
+    return ops + doubts, touched | doubted
+
+
+def _leans(spot: Spot, data: dict[str, Any], lookup: Lookup) -> list[Op]:
+    """What an entry on a spot leans on elsewhere, be it through other evidence."""
+    ops = []
+    leant, seen = list(data.get("based_on", ())), set()
+    while leant:
+        name = leant.pop()
+        evidence = lookup(name) if name not in seen else None
+        seen.add(name)
+        elsewhere = spot_of(evidence) if evidence else None
+        if evidence is not None and elsewhere is not None:
+            leant += evidence.data.get("based_on", ())
+            if elsewhere != spot:
+                ops.append(Op("beside", (*spot, *elsewhere, evidence.position)))
+    return ops
+
+
+def _doubts(recorded: Recorded, data: dict[str, Any], lookup: Lookup) -> tuple[list[Op], set[Spot]]:
+    """What a claim speaks against if that is evidence, and where the evidence was recorded."""
+    spot = spot_of(recorded)
+    if spot is None or not data.get("target") or data.get("act") not in ("denies", "doubts"):
+        return [], set()
+    evidence = lookup(data["target"])
+    elsewhere = spot_of(evidence) if evidence and evidence.name == "evidence-reported" else None
+    if evidence is None or elsewhere is None:
+        return [], set()
+    return [Op("doubt", (evidence.stream, *spot, recorded.position))], {elsewhere}
 
 
 def _fate(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
@@ -147,11 +172,18 @@ def _fate(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
         )
     )
     touched = {spot} if spot[0] != EVERYWHERE else set()
-    changes = recorded.data.get("changes", {})
-    if "place" in changes or "question" in changes:
-        moved = (changes.get("place", spot[0]), changes.get("question", spot[1]))
+    changes = recorded.data.get("changes", {}) if recorded.data["target"] == first.entry else {}
+    corrected = {**first.data, **changes}
+    if changes.get("place") or changes.get("question"):
+        moved = (corrected.get("place") or spot[0], corrected.get("question") or spot[1])
         ops.append(Op("beside", (*moved, *spot, first.position)))
+        ops += _leans(moved, corrected, lookup)
         touched.add(moved)
+    if changes.get("based_on") and touched:
+        ops += _leans(spot, corrected, lookup)
+    if "target" in changes or "act" in changes:
+        doubts, doubted = _doubts(first, corrected, lookup)
+        ops, touched = ops + doubts, touched | doubted
     return ops, touched
 
 
@@ -162,7 +194,7 @@ class Record:
         self._db = connection
 
     def write(self, ops: list[Op]) -> None:
-        for table in ("entry", "fate", "display", "observed", "beside"):
+        for table in ("entry", "fate", "display", "observed", "beside", "doubt"):
             rows = [op.values for op in ops if op.table == table]
             if rows:
                 marks = ",".join("?" * len(rows[0]))
@@ -211,6 +243,7 @@ class Record:
             for spelled in directory.merged_into(one):
                 self._read((spelled, question), position, rows, fates)
         self._read_displays(rows, fates, question, directory, position)
+        self._read_doubts(rows, fates, position)
         return fold(place, question, rows.values(), list(fates.values()), directory, position)
 
     def _read(self, spot: Spot, position: int, rows: dict[int, Row], fates: dict[int, Fate]) -> None:
@@ -224,17 +257,32 @@ class Record:
             (*spot, position),
         ).fetchall()
         for from_place, from_question, at in beside:
-            if at in rows:
-                continue
-            for row in self._db.execute(
-                "SELECT position, id, name, recorded, data FROM entry"
-                " WHERE place = ? AND question = ? AND position = ?",
-                (from_place, from_question, at),
-            ):
-                rows[row[0]] = Row(row[0], row[1], row[2], row[3], from_place, orjson.loads(row[4]))
-                for fate in self._fates((from_place, from_question), position):
-                    if fate.target.partition("@")[0] == row[1]:
-                        fates[fate.position] = fate
+            self._read_one((from_place, from_question), at, position, rows, fates)
+
+    def _read_one(
+        self, spot: Spot, at: int, position: int, rows: dict[int, Row], fates: dict[int, Fate]
+    ) -> None:
+        """One entry of another spot, with what befell it."""
+        if at in rows:
+            return
+        for row in self._db.execute(
+            "SELECT position, id, name, recorded, data FROM entry"
+            " WHERE place = ? AND question = ? AND position = ?",
+            (*spot, at),
+        ):
+            rows[row[0]] = Row(row[0], row[1], row[2], row[3], spot[0], orjson.loads(row[4]))
+            for fate in self._fates(spot, position):
+                if fate.target.partition("@")[0] == row[1]:
+                    fates[fate.position] = fate
+
+    def _read_doubts(self, rows: dict[int, Row], fates: dict[int, Fate], position: int) -> None:
+        """Who spoke against the evidence here or leant on from here, wherever that was recorded."""
+        for evidence in [row.id for row in rows.values() if row.name == "evidence-reported"]:
+            for place, question, at in self._db.execute(
+                "SELECT place, question, position FROM doubt WHERE evidence = ? AND position <= ?",
+                (evidence, position),
+            ).fetchall():
+                self._read_one((place, question), at, position, rows, fates)
 
     def _rows(self, table: str, spot: Spot, position: int) -> Iterator[tuple[Any, ...]]:
         return self._db.execute(

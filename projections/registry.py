@@ -32,7 +32,7 @@ _CODE = (
     "ledger/upcast.py",
     "ledger/clocks.py",
     "ledger/dates.py",
-    "ledger/rules.py",
+    "ledger/effective.py",
     "ledger/directory.py",
     "projections/case.py",
     "projections/record.py",

@@ -109,11 +109,11 @@ def displays(desk: Desk, case: Case, known: int) -> list[dict[str, Any]]:
     return [
         {
             "source": source,
-            "state": _shown(assembly.displays[source].shows),
-            "last_observed": iso(day),
-            "days_unseen": today - day,
+            "state": _shown(display.shows),
+            "last_observed": iso(display.last_observed),
+            "days_unseen": today - display.last_observed,
         }
-        for source, day in assembly.displaying()
+        for source, display in assembly.standing().items()
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ import typer
 
 from ledger.book import Ledger
 from ledger.directory import CONTROL as CONTROL
-from ledger.errors import Usage
+from ledger.errors import Usage, WriteFailed
 from ledger.settings import database, setting
 from ledger.text import csv_safe, visible
 
@@ -104,6 +105,20 @@ def chosen_format(flag: Format | None, json: bool) -> Format:
     if configured not in Format.__members__:
         raise Usage(f"no format {configured!r}", remedy=f"Formats: {', '.join(Format)}")
     return Format(configured)
+
+
+def check_target(path: Path, *read: str | Path | None) -> None:
+    """Refuse to write over what the command reads, or into a folder that is not there."""
+    for other in (one for one in read if one):
+        if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise Usage("would be written over while it is read", where=str(path), remedy="name another file")
+    if os.path.exists(path.parent) and not os.path.isdir(path.parent):
+        raise WriteFailed(f"{path.parent} is no folder", where=str(path), remedy="Name another path")
+    if not os.path.isdir(path.parent):
+        folder = shlex.quote(str(path.parent))
+        raise WriteFailed(
+            "its folder does not exist", where=str(path), remedy=f"Make it first: `mkdir -p {folder}`"
+        )
 
 
 def say(text: str) -> None:

@@ -36,7 +36,11 @@ def correct(
     data = {"target": lived.recorded.entry, "changes": correction.data, "by": by}
     draft = form.draft("entry-corrected", data, None, changes=correction.body, reason=reason)
     if not correction.shown and form.would_be_new(draft):
-        raise Usage("nothing to correct: it says so already", where=lived.recorded.entry)
+        raise Usage(
+            "nothing to correct: it says so already",
+            where=lived.recorded.entry,
+            remedy=f"`claims show {lived.recorded.entry}` shows it",
+        )
     form.send([draft], changes=correction.shown)
     if form.plain:
         for change in correction.shown:

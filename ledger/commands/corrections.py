@@ -37,7 +37,11 @@ def read(form: Form, lived: Life, assignments: Sequence[str]) -> Correction:
         name, equals, text = assignment.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
-            raise Usage(f"{assignment!r} is no FIELD=VALUE", where="--set")
+            raise Usage(
+                f"{assignment!r} is no FIELD=VALUE",
+                where="--set",
+                remedy="write it so: --set said=2025-12-16",
+            )
         in_envelope = name in BY_NAME[lived.recorded.name].model_fields
         if not in_envelope and name not in BODY:
             raise _unknown(lived, name)
@@ -95,7 +99,15 @@ def _one(form: Form, name: str, text: str) -> str:
 
 
 def _split(text: str) -> list[str]:
-    return [one for one in next(csv.reader([text], skipinitialspace=True)) if one.strip()]
+    try:
+        members = next(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error:
+        raise Usage(
+            f"{text[:80]!r} is no list",
+            where="--set",
+            remedy='commas between members, "quotes" around odd ones',
+        ) from None
+    return [one for one in members if one.strip()]
 
 
 def _boolean(name: str, text: str) -> bool:

@@ -64,6 +64,7 @@ def _write(path: Path, lines: Iterator[bytes]) -> int:
     """Write a new file whole or not at all; how many lines it has."""
     if path.exists():
         raise LedgerError("already exists", where=str(path), remedy="Choose another name, or remove it first")
+    common.check_target(path)
     partial = path.with_name(f"{path.name}.partial")
     count = 0
     try:
@@ -76,7 +77,11 @@ def _write(path: Path, lines: Iterator[bytes]) -> int:
         partial.rename(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise WriteFailed(f"cannot be written ({error.strerror})", where=str(path)) from None
+        raise WriteFailed(
+            f"cannot be written ({error.strerror})",
+            where=str(path),
+            remedy="Check the folder's rights and free space",
+        ) from None
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -58,6 +58,8 @@ def import_(
     chosen = common.chosen_format(format, json)
     if from_ not in (None, "jsonl", "csv"):
         raise Usage(f"no kind of file {from_!r}", where="--from", remedy="choose jsonl or csv")
+    if rejects is not None:
+        common.check_target(rejects, file, map_, database(db))
     records, translator = importing.prepare(file, kind=cast(Any, from_), map_file=map_)
     with (
         records,
@@ -111,7 +113,9 @@ def _written_to(path: Path | None) -> Iterator[TextIO | None]:
     try:
         stream = path.open("w", encoding="utf-8")
     except OSError as error:
-        raise WriteFailed(f"cannot be written ({error.strerror})", where=str(path)) from None
+        raise WriteFailed(
+            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another file"
+        ) from None
     with stream:
         yield stream
 
@@ -182,7 +186,3 @@ def _complain(tally: Tally, rejects: Path | None) -> None:
         raise Rejected(f"{tally.rejected:,} of {tally.rows:,} rows rejected", remedy=more)
     assert tally.exit_code == FAILED
     raise Conflict(f"{tally.conflicting:,} of {tally.rows:,} rows contradict what is recorded", remedy=more)
-
-
-# The command table looks for the command's own name, which Python keeps for itself.
-globals()["import"] = import_

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ledger import rules
 from ledger.book import Draft, Ledger
 from ledger.commands import common
+from ledger.directory import Directory
 from ledger.errors import Usage
 from ledger.settings import DEFAULT_FILES, setting
 
@@ -49,7 +51,7 @@ def init(
     path = _where(file, db)
     parties = [_party(one) for one in dict.fromkeys(party or ())]
     if len({draft.event.model_dump()["party"] for draft in parties}) < len(parties):
-        raise Usage("the same party is named twice", where="--party")
+        raise Usage("the same party is named twice", where="--party", remedy="name it once")
     with Ledger.create(path, ledger=ledger, title=title) as made:
         made.append(parties, actor=common.actor(actor))
         directory = made.directory()
@@ -57,11 +59,9 @@ def init(
     if chosen is not common.Format.table:
         common.emit({"schema": "init/1", **row}, [row], tuple(row), chosen)
         return
-    print(
-        f"{path}: made ledger {row['ledger']}{'; parties: ' if parties else ''}{', '.join(directory.parties)}"
-    )
-    for line in _next(path, bool(parties)):
-        print(line)
+    named = f"; parties: {', '.join(directory.parties)}" if parties else ""
+    for line in (f"{path}: made ledger {row['ledger']}{named}", *_next(path, bool(parties))):
+        print(common.cell(line))
 
 
 def _where(file: Path | None, db: Path | None) -> Path:
@@ -73,7 +73,9 @@ def _where(file: Path | None, db: Path | None) -> Path:
 
 def _party(text: str) -> Draft:
     id, _, name = text.partition("=")
-    return Draft.of("party-named", {"party": id.strip(), "name": name.strip() or None})
+    draft = Draft.of("party-named", {"party": id.strip(), "name": name.strip() or None})
+    rules.check(draft.event, Directory(), lambda _: None)  # now, before there is a file
+    return draft
 
 
 def _next(path: Path, has_parties: bool) -> list[str]:

@@ -66,7 +66,7 @@ def log(
         directory = ledger.directory()
         wanted = _Filter(directory, type, place, source)
         found = (one for one in _newest_first(ledger, first, head.size) if wanted.takes(one))
-        rows = (_row(one, directory) for one in islice(found, limit or None))
+        rows = (_row(one, directory) for one in islice(found, min(limit, head.size) or None))
         if chosen is common.Format.table:
             with common.quiet_pipe():
                 for row in rows:

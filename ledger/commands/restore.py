@@ -18,6 +18,7 @@ from ledger.settings import setting
 from ledger.store.sqlite import SqliteStore
 
 _LONGEST_LINE = 1 << 26
+_OTHER_ROOT = "Nothing was restored; find the export of that root, or the root of this export"
 
 
 def restore(
@@ -37,26 +38,27 @@ def restore(
     target = _target(db)
     if target.exists():
         raise LedgerError("already exists", where=str(target), remedy="Restore into a new file, --db NEW")
+    common.check_target(target)
     partial = target.with_name(f"{target.name}.restoring")
     _remove(partial)
     try:
         with _opened(file) as stream, closing(SqliteStore.create(partial)) as store:
             found = backup.load(_lines(stream, file), store)
         if root is not None and root.casefold() != found.root:
-            raise Unverified(f"the root is {found.root}, not {root}", where=file)
+            raise Unverified(f"the root is {found.root}, not {root}", where=file, remedy=_OTHER_ROOT)
         _publish(partial, target)
     except LedgerError as error:
         error.where = ": ".join(filter(None, (file, error.where))) if error.where != file else file
         raise
     finally:
         _remove(partial)
-    print(f"{target}: {found.size:,} events of {common.cell(found.ledger)}, root {found.root}")
+    print(common.cell(f"{target}: {found.size:,} events of {found.ledger}, root {found.root}"))
 
 
 def _target(db: Path | None) -> Path:
     named = setting("db", str(db) if db else None)
     if named is None:
-        raise Usage("restore into what?", remedy="give --db NEW, a file that is not there yet")
+        raise Usage("nothing says where to", remedy="give --db NEW, a file that is not there yet")
     return Path(named)
 
 

@@ -18,12 +18,15 @@ class LineTranslator:
     def __init__(self) -> None:
         self._labels: dict[str, str | None] = {}
         self._labelled_at: dict[str, int] = {}
+        # Registrations that are not recorded yet, and whether anything waits that bears on names.
         self._waiting: dict[str, set[str]] = {"place": set(), "source": set()}
+        self._unsettled = False
 
     def begin(self, desk: Desk) -> None:
         """Nothing to do."""
 
     def take(self, rows: Sequence[tuple[int, Raw]], desk: Desk) -> None:
+        self._forget_waiting()  # the batch before is recorded
         for line, raw in rows:
             try:
                 self._take(line, raw, desk)
@@ -50,6 +53,7 @@ class LineTranslator:
         if line.name in ("place-registered", "source-registered"):
             kind = line.name.partition("-")[0]
             self._waiting[kind].add(data[kind])
+        self._unsettled = self._unsettled or line.registry or line.name == "entry-corrected"
         desk.add(item)
 
     def _id(self, kind: str, text: str, desk: Desk) -> str:
@@ -60,12 +64,17 @@ class LineTranslator:
             return text
         if text in self._waiting[kind]:
             return text
-        self._flush(desk)
+        if self._unsettled:
+            self._flush(desk)
         directory = desk.directory
         return directory.resolve_place(text) if kind == "place" else directory.resolve_source(text)
 
     def _flush(self, desk: Desk) -> None:
         desk.flush()
+        self._forget_waiting()
+
+    def _forget_waiting(self) -> None:
+        self._unsettled = False
         for waiting in self._waiting.values():
             waiting.clear()
 

@@ -15,10 +15,10 @@ from ledger import codec, twins
 from ledger.book import Ledger
 from ledger.clocks import instant_key
 from ledger.codec import Recorded
+from ledger.effective import apply_changes
 from ledger.errors import BadDate, BadEvent
 from ledger.importing import standing
 from ledger.importing.standing import Decision, Display, Entry, Row, Shown
-from ledger.rules import apply_changes
 
 _KINDS: dict[str, Literal["claim", "observed", "withdrawn"]] = {
     "claim-reported": "claim",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from ledger import events
 from ledger.errors import BadEvent
@@ -62,11 +62,23 @@ def read(raw: dict[str, Any]) -> Line:
     if name in REFUSED:
         raise BadEvent(f"a {name} cannot be imported", remedy=REFUSED[name])
     if not isinstance(body, dict):
-        raise BadEvent('"body" is no object')
+        raise BadEvent('"body" is no object', remedy='write it so: "body": {"quote": "…"}')
     if label is not None and not (isinstance(label, str) and label):
-        raise BadEvent('"as" is no text')
+        raise BadEvent('"as" is no text', remedy="give it a short name of your own")
+    for field, value in data.items():
+        _check_shape(name, field, value)
     data = {field: _plain(value, field) for field, value in data.items()}
     return Line(name, data, _plain(body, "body"), label, model.REGISTRY, model.OPENS)
+
+
+def _check_shape(name: str, field: str, value: Any) -> None:
+    """Refuse a field that the event does not have, and one value where it has several."""
+    fields = events.BY_NAME[name].model_fields
+    if field not in fields:
+        known = ", ".join(fields)
+        raise BadEvent(f"a {name} has no field {field!r}", remedy=f"{near(field, fields)}Fields: {known}")
+    if get_origin(fields[field].annotation) is tuple and not isinstance(value, list):
+        raise BadEvent(f"{field} is a list", remedy=f'write it so: "{field}": ["…"]')
 
 
 def _plain(value: Any, field: str) -> Any:
@@ -82,16 +94,6 @@ def _plain(value: Any, field: str) -> Any:
     if isinstance(value, list):
         return [_plain(inner, field) for inner in value]
     return value
-
-
-def named(line: Line) -> list[tuple[str, str]]:
-    """(``place`` or ``source``, text) of everything the line names that has to exist."""
-    found = []
-    for field, text in line.data.items():
-        kind = _kind(line.name, field)
-        if kind is not None:
-            found += [(kind, one) for one in (text if isinstance(text, list) else [text]) if _is_name(one)]
-    return found
 
 
 def _kind(name: str, field: str) -> str | None:

@@ -18,10 +18,10 @@ _EXCERPT = 200
 BOM = b"\xef\xbb\xbf"
 
 _PACKED = {
-    b"\x1f\x8b": ("gzip", "gunzip -c FILE | claims import -"),
-    b"BZh": ("bzip2", "bunzip2 -c FILE | claims import -"),
-    b"\xfd7zXZ\x00": ("xz", "xz -dc FILE | claims import -"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc FILE | claims import -"),
+    b"\x1f\x8b": ("gzip", "`gunzip -c FILE | claims import -` reads it"),
+    b"BZh": ("bzip2", "`bunzip2 -c FILE | claims import -` reads it"),
+    b"\xfd7zXZ\x00": ("xz", "`xz -dc FILE | claims import -` reads it"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "`zstd -dc FILE | claims import -` reads it"),
     b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV in UTF-8"),
     b"SQLite format 3\x00": ("an SQLite database", "export its rows as CSV or JSONL"),
     b"\xff\xfe": ("text in UTF-16", "save it as UTF-8"),
@@ -92,4 +92,7 @@ def decode(raw: bytes) -> str | Reject:
         return raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         wrong = raw[error.start]
-        return Reject(f"byte {error.start + 1} of the line (0x{wrong:02x}) is not UTF-8", excerpt(raw))
+        return Reject(
+            f"byte {error.start + 1} of the line (0x{wrong:02x}) is not UTF-8; save the file as UTF-8",
+            excerpt(raw),
+        )

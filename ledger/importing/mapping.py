@@ -253,7 +253,8 @@ class Mapper:
 
 def slug(name: str) -> str:
     """An id made of a name: its ASCII letters and digits, with a few hash digits where others were lost."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
+    parts = unicodedata.normalize("NFKD", name).casefold()
+    plain = "".join(letter for letter in parts if not unicodedata.combining(letter))
     kept = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-")
     lost = any(letter.isalnum() and not letter.isascii() for letter in plain)
     if kept and not lost and len(plain) <= _LONGEST_SLUG:

@@ -22,7 +22,16 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from ledger.clocks import normalise, parse_formats
 from ledger.errors import BadDate, BadMap
@@ -87,7 +96,17 @@ def _filter(value: Any) -> Any:
     return {"values": _listed(value)} if isinstance(value, str | list) else value
 
 
-Filter = Annotated[OneOf | Pattern, BeforeValidator(_filter)]
+def _sort_of_filter(value: Any) -> str:
+    return (
+        "one-of" if isinstance(value, OneOf) or (isinstance(value, dict) and "values" in value) else "pattern"
+    )
+
+
+Filter = Annotated[
+    Annotated[OneOf, Tag("one-of")] | Annotated[Pattern, Tag("pattern")],
+    Discriminator(_sort_of_filter),
+    BeforeValidator(_filter),
+]
 
 
 class ListRules(Strict):
@@ -171,7 +190,7 @@ def parse(text: str, where: str) -> Map:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadMap(f"not TOML: {error}", where=where) from None
+        raise BadMap(f"not TOML: {error}", where=where, remedy="mend that line") from None
     known = [info.alias or name for name, info in Map.model_fields.items()]
     for name in tables:
         if name not in known:

@@ -48,7 +48,10 @@ class Naming:
         try:
             return resolve(ref.text)
         except UnknownName as error:
-            raise UnknownName(error.what, remedy=f"{error.remedy}; or import with --register") from None
+            name = f" ({ref.written})" if ref.written and ref.written != ref.text else ""
+            raise UnknownName(
+                f"{error.what}{name}", remedy=f"{error.remedy}; or import with --register"
+            ) from None
 
     def is_known(self, ref: Ref) -> bool:
         """Whether a reference leads somewhere. Raises ``AmbiguousName`` where it leads to several."""

@@ -28,7 +28,7 @@ import numpy as np
 from ledger.errors import LedgerError
 from projections.belief.base import Logic
 from projections.belief.chain import Chain
-from projections.belief.displays import Display
+from projections.belief.displays import Display, Run, Step
 from projections.belief.happenings import Counts, Happening, happenings
 from projections.belief.labels import (
     Label,
@@ -50,7 +50,7 @@ from projections.case import Case, Ruling, Testimony
 RULING_RATE = 1.0
 
 Key = tuple[Any, ...]
-"""A key of the chain: ``("said" | "verdict" | "ruling", entry)`` or ``("shown", source, n)``."""
+"""A key of the chain: ``("said" | "verdict" | "ruling", entry)`` or ``("shown", entry, first day)``."""
 
 
 @dataclass(slots=True)
@@ -90,11 +90,21 @@ class Assembly:
         self._spoken: dict[str, _Spoken] = {}
         self._groups: dict[tuple[str, str], list[tuple[tuple[int, int, str], str]]] = {}
         self._followers: dict[str, set[str]] = {}
-        self.displays: dict[str, Display] = {}
+        self.displays: dict[tuple[str, str], Display] = {}
+        self.unchanged: set[str] = set()
+        self._factors: dict[str, float] = {}
+        self._stretches: dict[str, set[int]] = {}
         self._void: set[str] = set()
         self._doubted: set[str] = set()
         self._leaning: dict[str, list[Testimony]] = {}
+        self._leant = {
+            piece.id: piece.based_on
+            for piece in (*case.testimony, *case.beside.values())
+            if piece.kind == "evidence" and piece.based_on
+        }
         self._voices: dict[tuple[str, int], frozenset[str]] = {}
+        directory = case.directory
+        self._linked = {directory.source_id(one) for link in directory.links for one in link.sources}
 
     @classmethod
     def known_by(cls, case: Case, logic: Logic, known: int) -> Assembly:
@@ -145,7 +155,7 @@ class Assembly:
             self._ignore(piece, f"given no weight by {self.logic.id}")
             return
         temper *= factor
-        for evidence in piece.based_on:
+        for evidence in self._grounds(piece)[1:]:
             self._leaning.setdefault(evidence, []).append(piece)
         if self._evidence_factor(piece) == 0:
             self._ignore(piece, "leans on evidence that was voided")
@@ -197,6 +207,8 @@ class Assembly:
         return ("voice", min(self._voice(piece.source, piece.said_day)))
 
     def _voice(self, source: str, day: int) -> frozenset[str]:
+        if source not in self._linked:
+            return frozenset((source,))
         found = self._voices.get((source, day))
         if found is None:
             found = self.case.directory.linked(source, day)
@@ -308,12 +320,23 @@ class Assembly:
 
     # -- evidence ------------------------------------------------------------------------------------
 
-    def _evidence_factor(self, piece: Testimony) -> float:
+    def _grounds(self, piece: Testimony) -> list[str]:
+        """The piece and all evidence that it leans on, be it through other evidence."""
+        grounds = [piece.id]
+        leant = list(piece.based_on)
+        while leant:
+            one = leant.pop()
+            if one not in grounds:
+                grounds.append(one)
+                leant += self._leant.get(one, ())
+        return grounds
+
+    def _evidence_factor(self, piece: Testimony, without: Collection[str] = ()) -> float:
         factor = 1.0
-        for evidence in (piece.id, *piece.based_on):
+        for evidence in self._grounds(piece):
             if evidence in self._void:
                 return 0.0
-            if evidence in self._doubted:
+            if evidence in self._doubted and evidence not in without:
                 factor *= self.params.doubted_evidence
         return factor
 
@@ -335,46 +358,78 @@ class Assembly:
     # -- displays ------------------------------------------------------------------------------------
 
     def _show(self, piece: Testimony) -> None:
-        if piece.kind == "display" and read(piece, self.states, self.params).label is None:
-            self._ignore(piece, "shows no state of the question")
+        if piece.kind == "display":
+            label, _, remark = read(piece, self.states, self.params)
+            if label is None:
+                self._ignore(piece, remark)
+                return
+        if piece.kind != "observation":
+            self._factors[piece.id] = self._weigh(piece)  # before the display knows of it: it may raise
+        steps = [self._step(self.displays.setdefault(key, Display()), piece) for key in self._seen_in(piece)]
+        if not any(step.longer or step.begun for step in steps):
+            self._ignore(piece, "the display showed nothing of the place before")
+
+    def _seen_in(self, piece: Testimony) -> list[tuple[str, str]]:
+        """The displays an item belongs to: one for each place a source displays; a look at all it displays
+        belongs to every one of them."""
+        if piece.place:
+            return [(piece.source, piece.place)]
+        return [key for key in self.displays if key[0] == piece.source]
+
+    def _step(self, display: Display, piece: Testimony) -> Step:
+        label = read(piece, self.states, self.params).label if piece.kind == "display" else None
+        step = display.take(piece, label)
+        if step.longer is not None:
+            self._lengthen(step.longer, step.since)
+        if step.begun is not None:
+            self._draw(step.begun)
+        elif step.longer is not None:
+            self.unchanged.add(piece.id)
+            self._ignore(piece, "unchanged: what was displayed before goes on")
+        return step
+
+    def _draw(self, run: Run) -> None:
+        """A change of a display is an utterance."""
+        self.unchanged.discard(run.piece.id)
+        factor = self._factors[run.piece.id]
+        if factor == 0:
+            self._ignore(run.piece, f"given no weight by {self.logic.id}")
             return
-        self.displays.setdefault(piece.source, Display()).add(piece)
-        self._redraw(piece.source)
+        self.ignored.pop(run.piece.id, None)
+        self._listen(run.piece)
+        self._stretches[run.piece.id] = {run.start}
+        self.chain.set(("shown", run.piece.id, run.start), [(run.start, self._shown_as(run) * factor)])
+
+    def _lengthen(self, run: Run, since: int) -> None:
+        """That it did not change from ``since`` to its end is evidence, too; a stretch of its own, so that the
+        chain is refiltered from there only."""
+        factor = self._factors.get(run.piece.id, 0.0)
+        if run.end > since and factor > 0:
+            rates = display_rates(self._shown_as(run), self.params.standing_rate * factor)
+            self._stretches[run.piece.id].add(since)
+            self.chain.hold(("shown", run.piece.id, since), since, run.end, rates)
+
+    def _shown_as(self, run: Run) -> Vector:
+        return standing(self.states, self.case.relation(run.piece.source), self.params)[run.label]
 
     def _unshow(self, piece: Testimony) -> None:
-        display = self.displays.get(piece.source)
-        if display is not None:
-            display.remove(piece)
-            self._redraw(piece.source)
+        """Draw displays again as if an item had never been in them."""
+        for name in self._seen_in(piece):
+            display = self.displays.pop(name, Display())
+            for run in display.runs:
+                for key in self._shown_keys(run):
+                    self.chain.drop(key)
+                self._unlisten(run.piece)
+            again = self.displays.setdefault(name, Display())
+            for item in display.items:
+                if item.id != piece.id:
+                    self._step(again, item)
         self._ignore(piece, "retracted by its author")
 
-    def _redraw(self, source: str) -> None:
-        """Rebuild what one display says: a contribution at each change, and a hold up to the next change
-        or the last observation."""
-        display = self.displays[source]
-        for key in display.owner:
-            self.chain.drop(key)
-        display.owner = {}
-        unchanged: list[Testimony] = []
-        table = standing(self.states, self.case.relation(source), self.params)
-        for n, run in enumerate(display.runs(self._label, unchanged)):
-            factor = self._weigh(run.piece)
-            if factor == 0:
-                self._ignore(run.piece, f"given no weight by {self.logic.id}")
-                continue
-            self.ignored.pop(run.piece.id, None)
-            self._listen(run.piece)
-            key = ("shown", source, n)
-            display.owner[key] = run.piece
-            self.chain.set(key, [(run.start, table[run.label] * factor)])
-            if run.end > run.start:
-                rates = display_rates(table[run.label], self.params.standing_rate * factor)
-                self.chain.hold(key, run.start, run.end, rates)
-        for piece in unchanged:
-            self._ignore(piece, "unchanged: what was displayed before goes on")
-
-    def _label(self, piece: Testimony) -> Label | None:
-        return read(piece, self.states, self.params).label
+    def _shown_keys(self, run: Run) -> list[Key]:
+        """The chain's keys of a run: one for its drawing, one for each stretch it was seen unchanged."""
+        days = self._stretches.get(run.piece.id, ())
+        return [("shown", run.piece.id, day) for day in days]
 
     # -- rulings -------------------------------------------------------------------------------------
 
@@ -414,10 +469,8 @@ class Assembly:
     def piece_of(self, key: Any) -> Testimony | None:
         """The testimony behind a key of the chain; None for a ruling on the state."""
         kind, name = key[0], key[1]
-        if kind == "shown":
-            return self.displays[name].owner.get(key)
-        if kind == "verdict":
-            return self.ignored[name][0] if name in self.ignored else self.heard.get(name)
+        if kind == "verdict" and name in self.ignored:
+            return self.ignored[name][0]
         return self.heard.get(name)
 
     def origins(self, day: int) -> tuple[int, int, int | None]:
@@ -431,34 +484,40 @@ class Assembly:
                 newest = max(piece.said_day, newest or 0)
         return len(voices), claims, newest
 
+    def standing(self) -> dict[str, Display]:
+        """Standing source → its display that shows something: of the place itself, else of its whole or part."""
+        found: dict[str, Display] = {}
+        for (source, place), display in sorted(self.displays.items(), key=lambda one: one[0]):
+            if display.shows is not None and (source not in found or place == self.case.place):
+                found[source] = display
+        return found
+
     def displaying(self) -> tuple[tuple[str, int], ...]:
         """(standing source, day it was last observed) of those that show something of the place."""
-        return tuple(
-            (source, display.last_observed)
-            for source, display in sorted(self.displays.items())
-            if display.shows is not None
-        )
+        return tuple((source, display.last_observed) for source, display in self.standing().items())
 
     def keys_of(self, pieces: Collection[str]) -> set[Any]:
         """The chain's keys that would be missing without some testimony."""
         keys: set[Any] = {(kind, piece) for piece in pieces for kind in ("said", "verdict")}
-        for display in self.displays.values():
-            keys.update(key for key, owner in display.owner.items() if owner.id in pieces)
+        for piece in pieces:
+            keys.update(("shown", piece, day) for day in self._stretches.get(piece, ()))
         return keys
 
     def alternates(self, pieces: Collection[str]) -> dict[Any, Contribution]:
-        """What repeats of the left-out utterances would say instead, had those never been made."""
+        """What others would say instead, had the left-out pieces never been made: repeats of them, and what
+        leans on them where they were doubted."""
         found: dict[Any, Contribution] = {}
         for piece in pieces:
-            for follower in self._followers.get(piece, ()):
-                if follower in pieces:
+            leaning = (one.id for one in self._leaning.get(piece, ()) if piece in self._doubted)
+            for other in (*self._followers.get(piece, ()), *leaning):
+                spoken = self._spoken.get(other)
+                if other in pieces or spoken is None:
                     continue
-                spoken = self._spoken[follower]
-                earlier = self._earlier(spoken, pieces)
-                factor = spoken.temper * self._evidence_factor(spoken.piece)
+                earlier = self._earlier(spoken, pieces) if spoken.piece.kind == "claim" else None
+                factor = spoken.temper * self._evidence_factor(spoken.piece, pieces)
                 loglik = self._table(spoken.piece)[spoken.label] * factor
                 said = self._contribution(spoken.piece, self._copied(spoken, earlier, loglik))
-                found[("said", follower)] = said
+                found[("said", other)] = said
         return found
 
     def repeats(self, piece: str) -> str | None:

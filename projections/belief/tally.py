@@ -6,7 +6,7 @@ nothing learned. The filter is ``chain``, what speaks is ``assembly``, the numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -216,11 +216,12 @@ def explain(case: Case, logic: Logic, day: int, known: int, state: str | None = 
     a, b = _contest(verdict, assembly.states, state)
     hindsight = known > end_of(day)
     explanation = assembly.chain.explain(day, a, b, hindsight=hindsight)
-    weights: dict[Key, float] = {cast(Key, key): nats for key, nats in explanation.terms}
-    for key, nats in cast("tuple[tuple[Key, float], ...]", explanation.display_terms):
-        weights[key] = weights.get(key, 0.0) + nats
+    weights: dict[Key, float] = {}
+    for key, nats in cast("tuple[tuple[Key, float], ...]", explanation.terms + explanation.display_terms):
+        # Each stretch of a display has a key of its own; they all speak for what was displayed.
+        weights[key[:2]] = weights.get(key[:2], 0.0) + nats
     if hindsight:
-        weights = _left_out(assembly, day, a, b, weights)
+        weights = _left_out(assembly, day, known, a, b, weights)
     heard = tuple(
         Heard(piece, nats, _remark(assembly, key, piece))
         for key, nats in weights.items()
@@ -253,23 +254,30 @@ def _contest(verdict: Verdict, states: States, state: str | None) -> tuple[int, 
     return a, b
 
 
-def _left_out(assembly: Assembly, day: int, a: int, b: int, terms: dict[Key, float]) -> dict[Key, float]:
+def _left_out(
+    assembly: Assembly, day: int, known: int, a: int, b: int, terms: dict[Key, float]
+) -> dict[Key, float]:
     """Hindsight weights: what the log-odds would lose without each piece (exact, copies re-judged)."""
     chosen = sorted(terms, key=lambda key: -abs(terms[key]))[:_LEFT_OUT]
-    exclusions: list[set[Key]] = [set()]
-    alternates = {}
-    for key in chosen:
-        piece = assembly.piece_of(key)
-        if key[0] == "said" and piece is not None:
-            exclusions.append({key})
-            alternates[len(exclusions) - 1] = assembly.alternates({piece.id})
-        else:
-            exclusions.append({key})
+    drawn = [key for key in chosen if key[0] == "shown"]
+    said = [key for key in chosen if key[0] != "shown"]
+    exclusions: list[set[Key]] = [set(), *({key} for key in said)]
+    alternates = {n + 1: assembly.alternates({key[1]}) for n, key in enumerate(said) if key[0] == "said"}
     beliefs = assembly.chain.leave_out(exclusions, [day], hindsight=True, alternates=alternates)[:, 0, :]
     odds = np.log(beliefs[:, a]) - np.log(beliefs[:, b])
-    return {key: float(odds[0] - odds[n + 1]) for n, key in enumerate(chosen)} | {
-        key: nats for key, nats in terms.items() if key not in chosen
-    }
+    weights = dict(terms)
+    weights.update({key: float(odds[0] - odds[n + 1]) for n, key in enumerate(said)})
+    for key in drawn:
+        # Without one change a display would have gone on showing what it showed before: drawn anew.
+        left = Assembly.known_by(assembly.case.without(_is(key[1])), assembly.logic, known).chain.smoothed(
+            day
+        )
+        weights[key] = float(odds[0] - (np.log(left[a]) - np.log(left[b])))
+    return weights
+
+
+def _is(entry: str) -> Callable[[Testimony], bool]:
+    return lambda piece: piece.id == entry
 
 
 def _speaker(assembly: Assembly, key: Key) -> Testimony | Ruling | None:
@@ -308,7 +316,7 @@ def _own_reasons(case: Case, logic: Logic, day: int, known: int, state: str | No
     heard = []
     for piece in visible.testimony:
         if piece.lo <= day:
-            left = judge(case.without(lambda one, gone=piece: one.id == gone.id), logic, day, known)  # type: ignore[misc]
+            left = judge(case.without(_is(piece.id)), logic, day, known)
             heard.append(Heard(piece, total - odds(left)))
     heard.sort(key=lambda one: (-abs(one.weight), one.piece.position))
     used = tuple(one for one in heard if one.weight)

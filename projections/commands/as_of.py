@@ -40,6 +40,7 @@ def as_of(
         asked = [desk.directory.resolve_place(place) for place in places or ()]
         asked = asked or desk.places(question, clocks.position)
         answer = answers.as_of(desk, clocks, asked, question, desk.without(without or ()))
+        asking.mention_quarantine(desk)
     rows = [as_row(one) for one in answer["answers"]]
     columns = (*COLUMNS, "change") if answer["without"] else COLUMNS
     common.emit(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +13,8 @@ import typer
 
 from ledger.commands import common
 from ledger.settings import database, setting
+from ledger.text import visible
 from projections.desk import Desk
-from projections.views import Progress
 
 LogicOption = Annotated[
     str | None,
@@ -49,27 +51,55 @@ PlaceArgument = Annotated[
 DateArgument = Annotated[str, typer.Argument(help="EDTF, ISO 8601 or words like yesterday.", metavar="DATE")]
 
 
-def open_desk(db: Path | None, logic: str | None = None) -> Desk:
+@contextmanager
+def open_desk(db: Path | None, logic: str | None = None) -> Iterator[Desk]:
     """The ledger that flag, environment or settings name, with its views, read at its head."""
-    return Desk(database(db), logic=setting("logic", logic), progress=progress())
+    progress = ProgressLine()
+    try:
+        with Desk(database(db), logic=setting("logic", logic), progress=progress) as desk:
+            yield desk
+    finally:
+        progress.end()
 
 
-def progress() -> Progress:
-    """Reports on stderr what takes longer than a second: what, how far, and how long it will take."""
-    began = time.monotonic()
-    shown = 0.0
-    last = ""
+def mention_quarantine(desk: Desk) -> None:
+    """Say which entries the logic raised on, where its view was asked: silence would look like an answer."""
+    beliefs = vars(desk).get("beliefs")  # asked for already, or not at all
+    bad = beliefs.quarantined() if beliefs is not None else []
+    if bad:
+        loaded = desk.loaded
+        common.say(
+            f"note: {len(bad):,} quarantined under {loaded.logic.id}, the first #{bad[0].position}:"
+            f" {bad[0].error}; `claims replay --logic {loaded.file or loaded.logic.id}` lists all"
+        )
 
-    def report(what: str, done: int, of: int) -> None:
-        nonlocal began, shown, last
+
+class ProgressLine:
+    """Reports on stderr what takes longer than a second: what, how far, and how long it will take. A terminal
+    shows one line that counts up; elsewhere it is a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._pause = 0.5 if self._terminal else 5.0
+        self._what = ""
+        self._began = self._shown = 0.0
+        self._unfinished = False
+
+    def __call__(self, what: str, done: int, of: int) -> None:
         now = time.monotonic()
-        if what != last:
-            began, last = now, what
-        if now - began < 1 or (now - shown < 0.5 and done < of) or not of:
+        if what != self._what:
+            self._began, self._what = now, what
+        if now - self._began < 1 or (now - self._shown < self._pause and done < of) or not of:
             return
-        shown = now
-        left = (now - began) / max(done, 1) * (of - done)
-        end = "\n" if done >= of else ""
-        print(f"\r{what}: {done:,} of {of:,} ({left:.0f} s left)   ", end=end, file=sys.stderr, flush=True)
+        self._shown = now
+        left = (now - self._began) / max(done, 1) * (of - done)
+        line = visible(f"{what}: {done:,} of {of:,} ({left:.0f} s left)", keep_newlines=False)
+        self._unfinished = self._terminal and done < of
+        start, end = ("\r", "   ") if self._terminal else ("", "")
+        print(f"{start}{line}{end}", end="" if self._unfinished else "\n", file=sys.stderr, flush=True)
 
-    return report
+    def end(self) -> None:
+        """Leave the line that counts up, so that what follows has one of its own."""
+        if self._unfinished:
+            print(file=sys.stderr)
+            self._unfinished = False

@@ -9,7 +9,7 @@ import typer
 
 from ledger.book import Ledger
 from ledger.commands import common
-from ledger.errors import Conflict, LedgerError
+from ledger.errors import Conflict, LedgerError, Usage
 from ledger.importing import import_file, prepare
 from ledger.settings import setting
 from projections import answers
@@ -36,6 +36,8 @@ def demo(
     """Make a ledger of the real, contradicting reports on Kupyansk (September to December 2025) and show what
     was to be believed on five days. Run again on the same file it adds nothing."""
     chosen = common.chosen_format(format, json)
+    if path is not None and db is not None and path != db:
+        raise Usage(f"{path} and --db {db} are two places", remedy="name one of them")
     target = path or db or Path(setting("db") or "demo.db")
     with _ledger(target) as ledger:
         records, translator = prepare(reports())

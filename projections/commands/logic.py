@@ -26,7 +26,10 @@ def logic(
     prints the assumptions of the default logic with their units."""
     chosen = common.chosen_format(format, json)
     if what != "list":
-        raise Usage(f"claims logic {what}: no such thing", remedy="`claims logic list`")
+        raise Usage(
+            f"{what!r} is nothing to do with a logic",
+            remedy="`claims logic list`; `claims replay` builds a view",
+        )
     if params:
         rows = [row._asdict() for row in installed_params()]
         common.emit(

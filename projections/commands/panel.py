@@ -10,6 +10,7 @@ import typer
 
 from ledger.commands import common
 from ledger.errors import Usage
+from ledger.settings import database
 from projections import panels
 from projections.commands import common as asking
 
@@ -43,8 +44,11 @@ def panel(
     """Place, day, known_by, the probability of each state, and the believed one: a row a place and day."""
     if format is PanelFormat.parquet and out is None:
         raise Usage("Parquet goes to a file", remedy="add --out FILE.parquet")
+    if out is not None:
+        common.check_target(out, database(db))
     with asking.open_desk(db, logic) as desk:
         desk.directory.question(question)
         asked = [desk.directory.resolve_place(place) for place in places or ()] or desk.places(question)
         table = panels.panel(desk, asked, question, days, every, known_by)
         panels.write(table, format.value, out)
+        asking.mention_quarantine(desk)

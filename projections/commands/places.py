@@ -22,6 +22,7 @@ def places(
     with asking.open_desk(db, logic) as desk:
         desk.directory.question(question)
         answer = timelines.places(desk, question)
+        asking.mention_quarantine(desk)
     rows = [
         {
             **row,

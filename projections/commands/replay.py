@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.commands import common
+from ledger.errors import LedgerError, Usage
 from projections import compare
 from projections.commands import common as asking
 from projections.commands.diff import COLUMNS, diff_rows, summary
+from projections.desk import Desk
+from projections.engine import Projection, Quarantined
 from projections.registry import load
 
 
@@ -40,7 +43,7 @@ def replay(
         quarantined = [*desk.views.quarantined(), *view.quarantined()]
         folded: list[dict[str, Any]] = []
         for projection in loaded.projections:
-            state, bad = desk.views.folded(projection, desk.head, loaded.file, replay=True)
+            state, bad = _folded(desk, projection)
             quarantined += bad
             folded.append({"name": projection.name, "version": projection.version, "state": state})
     answer = answer | {
@@ -57,6 +60,20 @@ def replay(
     common.emit(
         answer, diff_rows(answer), COLUMNS, chosen, heading=heading, footing=[*summary(answer), *footing]
     )
+
+
+def _folded(desk: Desk, projection: Projection[Any]) -> tuple[object, list[Quarantined]]:
+    """The state of a user's projection. What its code raises outside of a handler is a mistake of the file."""
+    try:
+        return desk.views.folded(projection, desk.head, desk.loaded.file, replay=True)
+    except LedgerError:
+        raise
+    except Exception as error:
+        raise Usage(
+            f"{projection.id} cannot be folded and kept: {type(error).__name__}: {error}",
+            where=str(desk.loaded.file),
+            remedy="A state is JSON values, or give the Projection a save and a load",
+        ) from None
 
 
 def _stale(desk: Any, base: Any) -> bool:

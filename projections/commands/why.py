@@ -49,7 +49,7 @@ def why(
             "stance": stance,
             "claimant": names.get(row["claimant"] or "", row["claimant"]),
             "via": " | ".join(" ← ".join(chain) for chain in row["via"] if chain),
-            "utterance": row["utterance"][:14],
+            "utterance": (row["utterance"] or "")[:14],
         }
         for stance in ("for", "against", "ignored")
         for row in answer[stance]

@@ -112,10 +112,8 @@ def _leaf(lines: Lines, position: int, change: Callable[[dict[str, Any]], None])
     return resealed([*lines[:position], {**lines[position], **named, "leaf": text}, *lines[position + 1 :]])
 
 
-def _edit(position: int, **fields: Any) -> Callable[[Lines], Lines]:
-    return lambda lines: [
-        {**line, **fields} if number == position else line for number, line in enumerate(lines)
-    ]
+def _edit(at: int, /, **fields: Any) -> Callable[[Lines], Lines]:
+    return lambda lines: [{**line, **fields} if number == at else line for number, line in enumerate(lines)]
 
 
 def _other_body(lines: Lines) -> Lines:

@@ -68,15 +68,15 @@ def test_the_tally_comes_in_every_format(small: Small) -> None:
     assert answer["already"] == 1
 
 
-def test_a_mapped_file_registers_what_it_names(small: Small, tmp_path: Path) -> None:
+def test_a_mapped_file_registers_what_it_names_when_asked_to(small: Small, tmp_path: Path) -> None:
     table = tmp_path / "claims.csv"
-    table.write_text("place,state,by,published,said\nLyman,RU,Blog,2025-12-16,2025-12-15\n", "utf-8")
-    rules = tmp_path / "m.toml"
-    rules.write_text(
-        'place = "place"\nstate = "state"\nclaimant = "by"\npublished = "published"\nsaid = "said"\n', "utf-8"
-    )
-    said = small.run("import", table, "--map", "none-such", ok=2)
-    assert "no map" in said.err
+    header = "place,state,by,via,published,said,valid,act,url,title,quote"
+    table.write_text(f"{header}\nLyman,RU,Blog,TASS,2025-12-16,Friday,2025-12,,,,\n", "utf-8")
+    refused = small.run("import", table, "--map", "simple", ok=4)
+    assert "no place 'Lyman'" in refused.err
+    assert "1 new" in small.run("import", table, "--map", "simple", "--register").out
+    claim = small.json("log", "--type", "claim-reported")["events"][0]["entry"]
+    assert small.show(claim)["fields"]["said"] == "2025-12-12"
 
 
 def test_an_interrupted_import_says_what_is_recorded_and_exits_130(
@@ -101,7 +101,7 @@ def test_an_interrupted_import_says_what_is_recorded_and_exits_130(
         (("-", "--rejects", "/nowhere/bad.jsonl"), 1),
         ((), 2),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_an_import_that_cannot_begin_records_nothing(small: Small, args: tuple[str, ...], code: int) -> None:
     small.refuses("import", *args, code=code)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import ledger.errors
+from ledger.events import BY_NAME
 from ledger.store.sqlite import SqliteStore
+from projections.cli import COMMANDS
 from tests.conftest import CommandLine
 from tests.ledger.small import TOWN, Small
+
+REFERENCE = (Path(ledger.errors.__file__).parent / "docs.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -144,7 +151,7 @@ def test_an_entry_is_shown_by_id_beginning_or_position(small: Small) -> None:
     ("args", "code", "says"),
     [
         (("show", "c-ffffffff"), 3, "no entry"),
-        (("show", "#99"), 3, "the last one is #8"),
+        (("show", "#99"), 3, "last one is #8"),
         (("show", "99999999999999999999999"), 3, "no event"),
         (("show", "#²"), 3, "no entry"),
         (("show", "ledger@2"), 3, "versions"),
@@ -166,12 +173,21 @@ def test_a_question_that_cannot_be_answered_is_one_line(
     assert says in small.refuses(*args, code=code)
 
 
-def test_the_script_ends_quietly_when_its_reader_stops(script: CommandLine, small: Small) -> None:
-    import subprocess
-    import sys
-
+def test_the_script_ends_quietly_when_its_reader_stops(small: Small) -> None:
     claims = Path(sys.executable).with_name("claims")
     for command in ("log --limit 0 --format jsonl", "export"):
         piped = f"set -o pipefail; {claims} {command} --db {small.db} | head -c 10 >/dev/null"
-        done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True)
+        done = subprocess.run(["bash", "-c", piped], check=False, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", [name for name, module in COMMANDS.items() if module.startswith("ledger.")])
+def test_every_command_explains_itself_and_stands_in_the_reference(claims: CommandLine, name: str) -> None:
+    said = claims.run(name, "--help")
+    assert f"Usage: claims {name}" in said.out
+    assert f"`{name}" in REFERENCE
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_event_stands_in_the_reference(name: str) -> None:
+    assert f"`{name}`" in REFERENCE

@@ -35,7 +35,7 @@ def _place(
     desk: Desk, clocks: Clocks, place: str, question: str, without: Sequence[Without]
 ) -> dict[str, Any]:
     verdict, case, knot = believe(desk, clocks, place, question)
-    notes = list(verdict.notes) + _notes(desk, clocks, place, question, verdict, case, knot)
+    notes = list(verdict.notes) + _notes(desk, clocks, place, question, verdict, knot)
     answer = _verdict(desk, clocks, place, question, verdict, notes)
     if without:
         case = case or desk.case(place, question, clocks.position)
@@ -92,14 +92,11 @@ def _notes(
     place: str,
     question: str,
     verdict: Verdict,
-    case: Case | None,
     knot: Knot | None,
 ) -> list[str]:
     notes = []
-    corrected = case.corrections if case else None
-    if corrected is None and desk.record.corrected(place, question):
-        corrected = desk.case(place, question, clocks.position).corrections
-    for correction in corrected or ():
+    directory = desk.directory_at(clocks.position)
+    for correction in desk.record.corrections(place, question, directory, clocks.position):
         moved = _made_a_difference(correction.recorded, correction.before, correction.after, clocks)
         if moved:
             notes.append(
@@ -141,9 +138,14 @@ def _hindsight(desk: Desk, clocks: Clocks, place: str, question: str) -> list[st
     now = instant_key(utc_text(desk.now))
     if now <= clocks.known:
         return []
-    later = judge(desk.case(place, question, clocks.position), desk.loaded.logic, clocks.day, now)
-    if later.believed == UNKNOWN:
-        return []
+    if clocks.diagonal and desk.loaded.logic.believe is None:
+        first = desk.beliefs.first_day(place, question)
+        if first is None or first > clocks.day:
+            return []
+    else:
+        later = judge(desk.case(place, question, clocks.position), desk.loaded.logic, clocks.day, now)
+        if later.believed == UNKNOWN:
+            return []
     today = iso(now // 86_400_000_000 + EPOCH)
     return [f"nothing was known by then; hindsight knows more: add --known-by {today}"]
 
@@ -163,7 +165,7 @@ def why(
     case = full.without(desk.excludes(without)) if without else full
     reasons = explain(case, desk.loaded.logic, clocks.day, clocks.known, state)
     notes = list(reasons.verdict.notes)
-    notes += _notes(desk, clocks, place, question, reasons.verdict, full, None)
+    notes += _notes(desk, clocks, place, question, reasons.verdict, None)
     answer["answer"] = _verdict(desk, clocks, place, question, reasons.verdict, notes)
     answer["state"] = reasons.state
     answer["rival"] = reasons.against

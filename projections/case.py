@@ -276,6 +276,11 @@ def _quarantined(poisoned: list[Poisoned], row: Row | Fate) -> Iterator[None]:
         poisoned.append(Poisoned(row.position, row.id, f"{type(error).__name__}: {error}"))
 
 
+def corrections_of(rows: Iterable[Row], fates: Sequence[Fate]) -> list[Correction]:
+    """The corrections that acted on some entries, without folding a whole case."""
+    return _correct({row.id: _Entry(row, row.data) for row in rows}, fates, [])
+
+
 def _correct(entries: dict[str, _Entry], fates: Sequence[Fate], poisoned: list[Poisoned]) -> list[Correction]:
     """Apply corrections of entries, and of their fates, in the order recorded; attach the other fates."""
     corrections: list[Correction] = []

@@ -10,10 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-
-import typer
+from typing import TYPE_CHECKING
 
 from ledger.errors import FAILED, INTERRUPTED, USAGE, LedgerError
+
+if TYPE_CHECKING:
+    import typer
 
 #: Command → module. The function in it has the name of the module.
 COMMANDS = {
@@ -59,6 +61,8 @@ under another logic. Exit codes: 0 ok, 1 failed, 2 usage, 3 unknown or ambiguous
 
 def build(names: Sequence[str]) -> typer.Typer:
     """The application with some of the commands."""
+    import typer
+
     app = typer.Typer(
         name="claims",
         help=HELP,
@@ -87,6 +91,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; returns the exit code. Prints one line on stderr for every error."""
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        _complain(_INTERRUPTED)
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    import typer  # here, where an interrupt while it is being loaded costs one line like any other
+
     _plain_streams()
     asked = argv[0] if argv else ""
     completing = any(name.startswith("_CLAIMS") and "COMPLETE" in name for name in os.environ)
@@ -100,9 +114,8 @@ def run(argv: Sequence[str]) -> int:
     except LedgerError as error:
         _complain(str(error))
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain(_INTERRUPTED)
-        return INTERRUPTED
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except BrokenPipeError:
         _drop_output()
         return 0
@@ -118,6 +131,8 @@ def run(argv: Sequence[str]) -> int:
             message = _one_line(error.format_message()).replace("Value error, ", "")
             _complain(f"{message} (see `{command} --help`)")
             return USAGE
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # what Python makes of one while a class is being made
         raise
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):  # what typer makes of one

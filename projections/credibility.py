@@ -73,24 +73,26 @@ def grade(confirmed: int, refuted: int) -> str:
     return next((letter for letter, n, least in GRADES if settled >= n and mean >= least), UNGRADED)
 
 
-def score(case: Case, logic: Logic, known: int) -> dict[str, Score]:
-    """Source id → score, from one case as known by a moment (microseconds since 1970)."""
+def score(case: Case, logic: Logic, known: int, heard: Assembly | None = None) -> dict[str, Score]:
+    """Source id → score, from one case as known by a moment (microseconds since 1970). ``heard`` is an assembly
+    that has heard just what was known by then, where there is one already."""
     if logic.believe is not None:
         logic = Logic(logic.name, logic.version, logic.params)
-    assembly = Assembly.known_by(case, logic, known)
+    assembly = heard or Assembly.known_by(case, logic, known)
     spoken = [piece for piece in _scored(case, known) if piece.id not in assembly.unchanged]
     sources = sorted({piece.source for piece in spoken})
     if not sources:
         return {}
-    excluded = [_not_independent(source, case, known) for source in sources]
+    carriers = _carriers(case, known)
+    excluded = [_not_independent(source, case, carriers) for source in sources]
     probabilities, empty = _beliefs(assembly, spoken, excluded, known)
+    said_by = _by_source(spoken)
     scores: dict[str, Score] = {}
     for row, source in enumerate(sources):
         total = scores.setdefault(source, Score())
-        for piece in spoken:
-            if piece.source == source:
-                truth = _truth(piece, case, probabilities[row], empty[row])
-                _book(total, piece, _outcome(piece, truth, known, logic), case, known)
+        for piece in said_by[source]:
+            truth = _truth(piece, case, probabilities[row], empty[row])
+            _book(total, piece, _outcome(piece, truth, known, logic), case, known)
     return scores
 
 
@@ -105,18 +107,27 @@ def _scored(case: Case, known: int) -> Iterable[Testimony]:
             yield piece
 
 
-def _not_independent(source: str, case: Case, known: int) -> frozenset[str]:
-    """The source, those who speak with its voice, and those who carried it here."""
+def _by_source(pieces: Iterable[Testimony]) -> dict[str, list[Testimony]]:
+    found: dict[str, list[Testimony]] = {}
+    for piece in pieces:
+        found.setdefault(piece.source, []).append(piece)
+    return found
+
+
+def _carriers(case: Case, known: int) -> dict[str, set[str]]:
+    """Source → those who carried it here, as known by a moment."""
+    found: dict[str, set[str]] = {}
+    for piece in case.testimony:
+        for report in piece.reports:
+            if report.via and report.known <= known:
+                found.setdefault(piece.source, set()).update(report.via)
+    return found
+
+
+def _not_independent(source: str, case: Case, carriers: dict[str, set[str]]) -> frozenset[str]:
+    """The source, those who speak with its voice, and those who carried any of them here."""
     voices = case.directory.linked(source)
-    carriers = {
-        via
-        for piece in case.testimony
-        if piece.source in voices
-        for report in piece.reports
-        if report.known <= known
-        for via in report.via
-    }
-    return voices | carriers
+    return voices.union(*(carriers.get(voice, ()) for voice in voices))
 
 
 def _days(piece: Testimony) -> tuple[int, ...]:
@@ -131,14 +142,16 @@ def _beliefs(
 ) -> tuple[list[dict[int, np.ndarray]], list[int | None]]:
     """For each exclusion: the hindsight belief on every day spoken of, and the first day anything speaks."""
     days = sorted({day for piece in spoken for day in _days(piece)})
+    heard = _by_source(assembly.heard.values())
+    begun = sorted((piece.lo, piece.source) for piece in assembly.heard.values())
+    ruled = min((ruling.lo for ruling in assembly.case.rulings if ruling.known <= known), default=None)
     keys, alternates, firsts = [], {}, []
     for row, sources in enumerate(excluded):
-        gone = {piece.id for piece in assembly.heard.values() if piece.source in sources}
+        gone = {piece.id for source in sources for piece in heard.get(source, ())}
         keys.append(assembly.keys_of(gone))
         alternates[row] = assembly.alternates(gone)
-        left = [piece.lo for piece in assembly.heard.values() if piece.id not in gone]
-        left += [ruling.lo for ruling in assembly.case.rulings if ruling.known <= known]
-        firsts.append(min(left, default=None))
+        first = next((lo for lo, source in begun if source not in sources), None)
+        firsts.append(min((day for day in (first, ruled) if day is not None), default=None))
     beliefs = assembly.chain.leave_out(keys, days, hindsight=True, alternates=alternates)
     return [dict(zip(days, rows, strict=True)) for rows in beliefs], firsts
 

@@ -17,13 +17,25 @@ import orjson
 
 from ledger.codec import Recorded
 from ledger.directory import Directory
-from projections.case import Case, Fate, Row, fold
+from ledger.errors import BadEvent
+from projections.case import Case, Correction, Fate, Row, corrections_of, fold
 
 VERSION = 1
 ENTRIES = frozenset(
     ("claim-reported", "evidence-reported", "display-observed", "claim-withdrawn", "state-ruled")
 )
 FATES = frozenset(("entry-corrected", "entry-retracted", "claim-adjudicated", "evidence-voided"))
+#: The types that this version can read; the closed set, without the models behind it.
+TYPES = frozenset(
+    f"{name}/1"
+    for name in (
+        *("ledger-opened", "question-opened", "party-named", "place-registered", "place-described"),
+        *("place-merged", "source-registered", "source-described", "source-merged", "sources-linked"),
+        *ENTRIES,
+        *FATES,
+        *("entry-redacted", "logic-promoted"),
+    )
+)
 #: Registry events after which every belief may differ, not only those of places touched.
 RESHAPING = frozenset(
     (
@@ -91,7 +103,9 @@ def spot_of(recorded: Recorded) -> Spot | None:
 
 
 def route(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
-    """The rows an event adds to the record and the spots it touches."""
+    """The rows an event adds to the record and the spots it touches. Raises where it cannot be read."""
+    if recorded.type not in TYPES:
+        raise BadEvent(f"no event type {recorded.type!r}")
     if recorded.name in ENTRIES:
         return _entry(recorded, lookup)
     if recorded.name in FATES:
@@ -179,6 +193,10 @@ def _fate(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
         ops.append(Op("beside", (*moved, *spot, first.position)))
         ops += _leans(moved, corrected, lookup)
         touched.add(moved)
+    displays = changes.keys() & {"standing", "claimant", "place", "question"}
+    if displays and corrected.get("standing") and touched:
+        shown = (corrected["claimant"], corrected["place"], corrected.get("question", "control"))
+        ops.append(Op("display", shown))
     if changes.get("based_on") and touched:
         ops += _leans(spot, corrected, lookup)
     if "target" in changes or "act" in changes:
@@ -192,8 +210,10 @@ class Record:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._looked: dict[tuple[str, str], list[Row]] = {}
 
     def write(self, ops: list[Op]) -> None:
+        self._looked.clear()
         for table in ("entry", "fate", "display", "observed", "beside", "doubt"):
             rows = [op.values for op in ops if op.table == table]
             if rows:
@@ -201,16 +221,48 @@ class Record:
                 self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)
 
     def spots(self) -> list[Spot]:
-        """Every place (as recorded) and question that anything was said of, in order."""
-        return list(self._db.execute("SELECT DISTINCT place, question FROM entry ORDER BY 1, 2"))
+        """Every place (as recorded, or as corrected) and question that anything was said of, in order."""
+        return list(
+            self._db.execute(
+                "SELECT place, question FROM entry UNION SELECT place, question FROM beside ORDER BY 1, 2"
+            )
+        )
 
-    def corrected(self, place: str, question: str) -> bool:
-        """Whether any entry recorded for a place was ever corrected."""
-        row = self._db.execute(
-            "SELECT 1 FROM fate WHERE place = ? AND question = ? AND name = 'entry-corrected' LIMIT 1",
-            (place, question),
-        ).fetchone()
-        return row is not None
+    def entries(self, place: str, question: str) -> list[tuple[int, str]]:
+        """(position, id) of what was recorded for a spot."""
+        return list(
+            self._db.execute(
+                "SELECT position, id FROM entry WHERE place = ? AND question = ? ORDER BY 1",
+                (place, question),
+            )
+        )
+
+    def corrections(self, place: str, question: str, directory: Directory, position: int) -> list[Correction]:
+        """What corrections made of entries recorded for a place, or moved to it, by a position."""
+        found: list[Correction] = []
+        for spelled in directory.merged_into(place):
+            spots = {(spelled, question)}
+            spots.update(
+                self._db.execute(
+                    "SELECT from_place, from_question FROM beside WHERE place = ? AND question = ?",
+                    (spelled, question),
+                )
+            )
+            for spot in sorted(spots):
+                found += self._corrections_at(spot, position)
+        return sorted(found, key=lambda one: one.position)
+
+    def _corrections_at(self, spot: Spot, position: int) -> list[Correction]:
+        fates = list(self._fates(spot, position, "entry-corrected"))
+        if not fates:
+            return []
+        targets = {fate.target.partition("@")[0] for fate in fates}
+        rows = [
+            Row(at, entry, name, recorded, spot[0], orjson.loads(data))
+            for at, entry, name, recorded, data in self._rows("entry", spot, position)
+            if entry in targets
+        ]
+        return corrections_of(rows, fates)
 
     def leaning(self, spots: set[Spot]) -> set[Spot]:
         """Spots with something that leans on, or moved from, one of these."""
@@ -291,11 +343,11 @@ class Record:
             (*spot, position),
         )
 
-    def _fates(self, spot: Spot, position: int) -> Iterator[Fate]:
+    def _fates(self, spot: Spot, position: int, name: str = "%") -> Iterator[Fate]:
         for row in self._db.execute(
             "SELECT position, id, target, name, recorded, data FROM fate"
-            " WHERE place = ? AND question = ? AND position <= ?",
-            (*spot, position),
+            " WHERE place = ? AND question = ? AND position <= ? AND name LIKE ?",
+            (*spot, position, name),
         ):
             at, entry, target, name, recorded, data = row
             yield Fate(at, entry, target, name, recorded, orjson.loads(data))
@@ -309,19 +361,31 @@ class Record:
         position: int,
     ) -> None:
         """Looks at whole displays, for the standing sources that show something here."""
-        sources = {
-            spelled
-            for row in rows.values()
-            if row.data.get("standing")
-            for spelled in directory.merged_sources_into(row.data["claimant"])
-        }
+        claimants = {row.data["claimant"] for row in rows.values() if row.data.get("standing")}
+        by_id = {row.id: row for row in rows.values()}
+        for fate in fates.values():  # what a correction made a display, or another's display
+            row, changes = by_id.get(fate.target), fate.data.get("changes", {})
+            if row and "claimant" in row.data and changes.keys() & {"standing", "claimant"}:
+                claimants.add(changes.get("claimant") or row.data["claimant"])
+        sources = {one for claimant in claimants for one in directory.merged_sources_into(claimant)}
         for source in sorted(sources):
-            for at, entry, recorded, data in self._db.execute(
-                "SELECT position, id, recorded, data FROM observed"
-                " WHERE source = ? AND question = ? AND position <= ?",
-                (source, question, position),
-            ):
-                rows[at] = Row(at, entry, "display-observed", recorded, "", orjson.loads(data))
+            rows.update(
+                (row.position, row) for row in self._looks(source, question) if row.position <= position
+            )
         if sources:
             for fate in self._fates((EVERYWHERE, question), position):
                 fates[fate.position] = fate
+
+    def _looks(self, source: str, question: str) -> list[Row]:
+        """Every look at a source's whole display; kept, since each of its places asks for it."""
+        found = self._looked.get((source, question))
+        if found is None:
+            found = [
+                Row(at, entry, "display-observed", recorded, EVERYWHERE, orjson.loads(data))
+                for at, entry, recorded, data in self._db.execute(
+                    "SELECT position, id, recorded, data FROM observed WHERE source = ? AND question = ?",
+                    (source, question),
+                )
+            ]
+            self._looked[(source, question)] = found
+        return found

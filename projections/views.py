@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 
@@ -28,11 +29,15 @@ from ledger.directory import Directory
 from ledger.errors import Locked, ReplayDue, WriteFailed
 from projections import record as records
 from projections.belief.base import Logic
-from projections.belief.tally import Knot, diagonal
+from projections.belief.happenings import happenings
+from projections.belief.tally import DAY_US, EPOCH, Knot, diagonal
+from projections.case import Case
 from projections.credibility import Score, score
 from projections.engine import Projection, Quarantined, fold
 from projections.record import Record, Spot, route
 from projections.registry import Loaded, fingerprint
+
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of) while something long is under way."""
@@ -52,9 +57,19 @@ CREATE TABLE IF NOT EXISTS knot (
   belief BLOB NOT NULL, rates BLOB NOT NULL, origins INTEGER NOT NULL, claims INTEGER NOT NULL,
   newest INTEGER, displays TEXT NOT NULL,
   PRIMARY KEY (place, question, since)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spoken (
+  place TEXT NOT NULL, question TEXT NOT NULL, first INTEGER NOT NULL,
+  PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS score (
   place TEXT NOT NULL, question TEXT NOT NULL, source TEXT NOT NULL, score BLOB NOT NULL,
   PRIMARY KEY (place, question, source)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS due (
+  place TEXT NOT NULL, question TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS choked (
+  place TEXT NOT NULL, question TEXT NOT NULL,
+  position INTEGER NOT NULL, entry TEXT NOT NULL, error TEXT NOT NULL,
+  PRIMARY KEY (place, question, position, entry)) STRICT, WITHOUT ROWID;
 """
 
 _FOLDED = "CREATE TABLE IF NOT EXISTS folded (one INTEGER PRIMARY KEY CHECK (one = 1), state BLOB) STRICT;"
@@ -142,6 +157,9 @@ class Views:
 
     def record(self, head: int, *, replay: bool = False) -> Record:
         """The entries by place, caught up to ``head``. ``replay`` reads the whole ledger again."""
+        return self._mended(lambda: self._caught_up_record(head, replay))
+
+    def _caught_up_record(self, head: int, replay: bool) -> Record:
         view = self._record_view()
         stamp = view.stamp()
         if stamp is None or replay or not self._fits(stamp, head):
@@ -150,7 +168,8 @@ class Views:
             with view.transaction():
                 stamp = view.stamp()
                 assert stamp is not None
-                self._feed(view, stamp.position, head)
+                if stamp.position < head:  # else another process was quicker
+                    self._feed(view, stamp.position, head)
         self._open["record"] = view
         return Record(view.db)
 
@@ -187,6 +206,9 @@ class Views:
 
         Raises ``ReplayDue`` where the view was built by other code or parameters under the same name.
         """
+        return self._mended(lambda: self._caught_up_beliefs(loaded, head, directory, replay))
+
+    def _caught_up_beliefs(self, loaded: Loaded, head: int, directory: Directory, replay: bool) -> Beliefs:
         record = self.record(head, replay=replay)
         name = f"{loaded.logic.id}.db"
         view = self._view(name, _BELIEFS)
@@ -201,7 +223,7 @@ class Views:
         if stamp is None or replay or not self._fits(stamp, head):
             view = self._rebuild(view.path, _BELIEFS, loaded.logic.id, builder.all)
         elif stamp.position < head:
-            view = self._catch_up(view, stamp.position, builder)
+            view = self._catch_up(view, builder)
         self._open[name] = view
         return Beliefs(view, loaded)
 
@@ -232,24 +254,42 @@ class Views:
                         found[path.name.removesuffix(".db")] = stamp
         return found
 
-    def _catch_up(self, view: View, position: int, builder: _Builder) -> View:
+    def _catch_up(self, view: View, builder: _Builder) -> View:
+        """Bring a view up to the head; begins again where another process got in between."""
+        while True:
+            stamp = view.stamp()
+            if stamp is None or not self._fits(stamp, builder.head):
+                return self._rebuild(view.path, _BELIEFS, builder.loaded.logic.id, builder.all)
+            if stamp.position == builder.head:
+                return view
+            spots = self._touched(stamp.position, builder)
+            if spots is None:
+                return self._rebuild(view.path, _BELIEFS, builder.loaded.logic.id, builder.all)
+            with view.transaction():
+                if view.stamp() == stamp:
+                    builder.some(view, spots)
+                    return view
+
+    def _touched(self, position: int, builder: _Builder) -> set[Spot] | None:
+        """Where the events behind a position may have changed beliefs; None means everywhere."""
         spots: set[Spot] = set()
-        reshaped = False
         for recorded in self._events(position, builder.head, "catching up"):
             try:
                 ops, touched = route(recorded, self._first)
             except Exception:  # quarantined by the record already
                 continue
-            reshaped = reshaped or _reshapes(recorded)
+            if _reshapes(recorded):
+                return None
             spots |= touched
+            if recorded.name == "place-registered" and recorded.data.get("parent"):
+                # What was said of the whole reaches its new part.
+                spots |= {(recorded.data["parent"], question) for question in builder.directory.questions}
             for op in ops:
                 if op.table == "looked":
-                    spots |= builder.record.displaying(*op.values)
-        if reshaped:
-            return self._rebuild(view.path, _BELIEFS, builder.loaded.logic.id, builder.all)
-        with view.transaction():
-            builder.some(view, spots)
-        return view
+                    source, question = op.values
+                    for one in builder.directory.merged_sources_into(source):
+                        spots |= builder.record.displaying(one, question)
+        return spots
 
     # -- folds of a user's own ---------------------------------------------------------------------------
 
@@ -277,12 +317,25 @@ class Views:
 
     # -- files -------------------------------------------------------------------------------------------
 
+    def _mended(self, ask: Callable[[], T]) -> T:
+        """Views can be made again: where their files turn out to be damaged, they are."""
+        try:
+            return ask()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self.close()
+            for path in self.root.glob("*@*.db"):
+                path.unlink(missing_ok=True)
+            return ask()
+
     def _view(self, name: str, schema: str) -> View:
         if name in self._open:
             return self._open[name]
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             view = View(self.root / name, schema)
+            view.stamp()
         except (OSError, sqlite3.OperationalError) as error:
             raise WriteFailed(
                 f"no view can be kept there ({error})",
@@ -363,7 +416,19 @@ class _Builder:
 
     def some(self, view: View, spots: set[Spot]) -> None:
         """The places touched, and those that share parts or evidence with them."""
-        self._put(view, self._near(spots | self.record.leaning(spots)))
+        due = view.db.execute("SELECT place, question FROM due WHERE at <= ?", (self.known,)).fetchall()
+        self._put(view, self._near(spots | self.record.leaning(spots) | set(due)))
+
+    def _due(self, case: Case) -> int | None:
+        """When the scores may change although nothing new is recorded: something told already becomes known,
+        or the time of a prediction has come."""
+        later = [one.known for one in happenings(case) if one.known > self.known]
+        later += [
+            known
+            for piece in case.testimony
+            if piece.act == "predicts" and (known := (piece.hi - EPOCH) * DAY_US) > self.known
+        ]
+        return min(later, default=None)
 
     def _near(self, spots: set[Spot]) -> list[Spot]:
         near: set[Spot] = set()
@@ -385,23 +450,43 @@ class _Builder:
         view.put_stamp(self.views._stamp(self.head, self.loaded.fingerprint))
 
     def _place(self, view: View, place: str, question: str) -> None:
+        spot = (place, question)
+        for table in ("knot", "score", "spoken", "due", "choked"):
+            view.db.execute(f"DELETE FROM {table} WHERE place = ? AND question = ?", spot)
+        if question not in self.directory.questions:
+            strange = self.record.entries(place, question)
+            self._choke(view, spot, [(*one, f"no question {question!r} was opened") for one in strange])
+            return
         case = self.record.case(place, question, self.directory, self.head)
         logic = self.loaded.logic
         # A logic that judges by itself has no filter to take knots from: it is asked afresh each time.
-        knots, poisoned = diagonal(case, logic) if logic.believe is None else ([], [])
-        scores = score(case, logic, self.known)
-        view.db.execute("DELETE FROM knot WHERE place = ? AND question = ?", (place, question))
-        view.db.execute("DELETE FROM score WHERE place = ? AND question = ?", (place, question))
+        knots: list[Knot] = []
+        assembly = None
+        if logic.believe is None:
+            knots, assembly = diagonal(case, logic)
+        told = all(happening.known <= self.known for happening in happenings(case)[-1:])
+        scores = score(case, logic, self.known, assembly if told else None)
+        first = min(assembly.chain.days, default=None) if assembly else None
         view.db.executemany(
             "INSERT INTO knot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(place, question, *_knot_row(knot)) for knot in knots],
+            [(*spot, *_knot_row(knot)) for knot in knots],
         )
         view.db.executemany(
             "INSERT INTO score VALUES (?, ?, ?, ?)",
-            [(place, question, source, orjson.dumps(one.to_dict())) for source, one in scores.items()],
+            [(*spot, source, orjson.dumps(one.to_dict())) for source, one in scores.items()],
         )
-        view.quarantine(
-            Quarantined(poison.piece.position, poison.piece.id, str(poison)) for poison in poisoned
+        if first is not None:
+            view.db.execute("INSERT INTO spoken VALUES (?, ?, ?)", (*spot, first))
+        due = self._due(case)
+        if due is not None:
+            view.db.execute("INSERT INTO due VALUES (?, ?, ?)", (*spot, due))
+        self._choke(view, spot, case.poisoned)
+        choked = assembly.poisoned if assembly else ()
+        self._choke(view, spot, [(one.piece.position, one.piece.id, str(one)) for one in choked])
+
+    def _choke(self, view: View, spot: Spot, bad: Iterable[tuple[int, str, str]]) -> None:
+        view.db.executemany(
+            "INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", [(*spot, *one) for one in bad]
         )
 
 
@@ -434,6 +519,13 @@ class Beliefs:
         )
         return [_row_knot(row) for row in rows]
 
+    def first_day(self, place: str, question: str) -> int | None:
+        """The first day that anything recorded speaks of; None where nothing does."""
+        row = self._view.db.execute(
+            "SELECT first FROM spoken WHERE place = ? AND question = ?", (place, question)
+        ).fetchone()
+        return row[0] if row else None
+
     def spots(self, question: str | None = None) -> list[Spot]:
         """Every place with knots, in order of id."""
         return [
@@ -452,7 +544,9 @@ class Beliefs:
         return totals
 
     def quarantined(self) -> list[Quarantined]:
-        return self._view.quarantined()
+        """What could not be read, or what the logic raised on, by position."""
+        rows = self._view.db.execute("SELECT DISTINCT position, entry, error FROM choked ORDER BY 1, 2, 3")
+        return [Quarantined(*row) for row in rows]
 
 
 def _reshapes(recorded: Recorded) -> bool:

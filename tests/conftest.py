@@ -24,6 +24,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure of a law: no deadlines. (Where CI is set, hypothesis is also derandomised.)
+settings.register_profile("steady", settings.default, deadline=None)
+settings.load_profile("steady")
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "kupyansk" / "events.jsonl"
 

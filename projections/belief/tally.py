@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from projections.belief.assembly import Assembly, Key, Poison
+from projections.belief.assembly import Assembly, Key
 from projections.belief.base import UNKNOWN, Heard, Logic, Verdict, Why
 from projections.belief.happenings import happenings
 from projections.belief.labels import States
@@ -136,8 +136,8 @@ def _own_judgement(case: Case, logic: Logic, day: int, known: int) -> Verdict:
     )
 
 
-def diagonal(case: Case, logic: Logic) -> tuple[list[Knot], list[Poison]]:
-    """Every knot of the place's "known then" beliefs, in order, and the testimony the logic choked on."""
+def diagonal(case: Case, logic: Logic) -> tuple[list[Knot], Assembly]:
+    """Every knot of the place's "known then" beliefs, in order, and the assembly that has heard it all."""
     assembly = Assembly(case, logic)
     knots: list[Knot] = []
     arrivals = happenings(case)
@@ -149,7 +149,7 @@ def diagonal(case: Case, logic: Logic) -> tuple[list[Knot], list[Poison]]:
             i += 1
         until = arrivals[i].known // DAY_US + EPOCH if i < len(arrivals) else None
         knots.extend(_knots(assembly, day, until))
-    return knots, assembly.poisoned
+    return knots, assembly
 
 
 def _knots(assembly: Assembly, day: int, until: int | None) -> Iterator[Knot]:

@@ -12,7 +12,6 @@ import pytest
 
 import ledger.errors
 from ledger.events import BY_NAME
-from ledger.store.sqlite import SqliteStore
 from projections.cli import COMMANDS
 from tests.conftest import CommandLine
 from tests.ledger.small import TOWN, Small
@@ -79,8 +78,7 @@ def test_a_folder_an_empty_file_and_garbage_are_no_ledger(claims: CommandLine, t
 def test_a_ledger_that_somebody_else_writes_into_is_locked(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    defaults = SqliteStore.open.__func__.__kwdefaults__  # type: ignore[attr-defined]
-    monkeypatch.setitem(defaults, "timeout", 0.05)
+    monkeypatch.setenv("CLAIMS_LOCK_TIMEOUT", "0.05")
     holder = sqlite3.connect(small.db, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:

@@ -1,0 +1,1 @@
+"""Measurements: ``python -m tests.bench NAME [--claims N] [--json]``. Never part of the ordinary test run."""

@@ -1,0 +1,76 @@
+"""``python -m tests.bench NAME [--claims N] [--json] [--dir DIR]``: measure, and print the figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import orjson
+
+from ledger.errors import LedgerError
+from tests.bench import append, asof, cli, importing, replay
+from tests.bench.figures import Figure, table
+from tests.bench.stage import Stage, talk
+
+#: Name → (bench, size when none is asked for). ``all`` runs them in this order, within ten minutes.
+BENCHES: dict[str, tuple[Callable[[Stage, int], list[Figure]], int]] = {
+    "append": (append.run, append.DEFAULT),
+    "import": (importing.run, importing.DEFAULT),
+    "replay": (replay.run, replay.DEFAULT),
+    "asof": (asof.run, asof.DEFAULT),
+    "cli": (cli.run, cli.DEFAULT),
+}
+_LEAST, _MOST = 100, 10_000_000
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"tests.bench: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = _Parser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("name", choices=[*BENCHES, "all"], help="what to measure")
+    parser.add_argument("--claims", type=_size, help="size of the ledger, in claims")
+    parser.add_argument("--json", action="store_true", help="print a JSON list, one object a figure")
+    parser.add_argument("--dir", type=Path, help="where temporary files go, else the system's place")
+    asked = parser.parse_args(argv)
+    if asked.dir is not None and not asked.dir.is_dir():
+        parser.error(f"no folder {asked.dir}")
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
+        stage = Stage(Path(folder))
+        for name in BENCHES if asked.name == "all" else [asked.name]:
+            run, default = BENCHES[name]
+            claims = asked.claims or default
+            talk(f"{name}: {claims:,} claims")
+            try:
+                found = run(stage, claims)
+            except (LedgerError, RuntimeError) as error:
+                talk(f"tests.bench: {name}: {error}")
+                return 1
+            talk(table(found))
+            figures += found
+    if asked.json:
+        shown = orjson.dumps([one.to_dict() for one in figures], option=orjson.OPT_INDENT_2).decode()
+    else:
+        shown = table(figures)
+    print(shown)
+    return 0
+
+
+def _size(text: str) -> int:
+    number = text.replace("_", "")
+    if not number.isdecimal() or not _LEAST <= int(number) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size from {_LEAST} to {_MOST}")
+    return int(number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Answering: the state of one place on one day, and of all places, out of an open desk."""
+
+from __future__ import annotations
+
+import sqlite3
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from ledger.clocks import iso
+from projections.answers import as_of
+from projections.desk import Desk, views_folder
+from tests.bench import generator, stage
+from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, percentile, timed
+from tests.bench.stage import Stage
+
+DEFAULT = 50_000
+_LOOKS = 1_000
+_KNOT = (
+    "SELECT since, at, belief, rates, origins, claims, newest, displays FROM knot"
+    " WHERE place = ? AND question = ? AND since <= ? ORDER BY since DESC LIMIT 1"
+)
+
+
+def run(on: Stage, claims: int) -> list[Figure]:
+    """``as-of`` at the head, known then: the look-up path."""
+    path = on.ledger(claims)
+    with Desk(path) as desk:
+        desk.beliefs.knot(generator.HOT, "control", 0)
+        raw = sqlite3.connect(views_folder(path) / f"{desk.loaded.logic.id}.db")
+        forget_peak()
+        figures = [stage.sizes(path, claims, "asof"), *_single(desk, raw, claims), _all(desk, raw, claims)]
+        raw.close()
+    return figures
+
+
+def _single(desk: Desk, raw: sqlite3.Connection, claims: int) -> list[Figure]:
+    rng = Random(generator.SEED)
+    places = desk.places("control")
+    first = generator.START.toordinal()
+    looks = [(rng.choice(places), first + rng.randrange(generator.DAYS)) for _ in range(_LOOKS)]
+    ours: list[float] = []
+    bare: list[float] = []
+    for place, day in looks[:20]:  # what is read once and kept
+        _answer(desk, place, day)
+    for place, day in looks:
+        start = perf_counter()
+        raw.execute(_KNOT, (place, "control", day)).fetchone()
+        middle = perf_counter()
+        _answer(desk, place, day)
+        ours.append(perf_counter() - middle)
+        bare.append(middle - start)
+    floor = f"floor: bare indexed look-up of the knot row; {_LOOKS} random places and days, interleaved"
+    found = []
+    for name, share in (("p50", 0.5), ("p99", 0.99)):
+        mine, theirs = percentile(ours, share), percentile(bare, share)
+        what = f"answer for one place, {name}; {floor}"
+        found.append(figure("asof", what, claims, [mine], [theirs], count=1, peak=peak_rss_mb()))
+    return found
+
+
+def _answer(desk: Desk, place: str, day: int) -> dict[str, Any]:
+    return as_of(desk, desk.clocks(iso(day), None, None), [place], "control")
+
+
+def _all(desk: Desk, raw: sqlite3.Connection, claims: int) -> Figure:
+    places = desk.places("control")
+    first = generator.START.toordinal()
+    ours, bare = [], []
+    for day in (first + 400, first + 700, first + 1_000):
+
+        def look_up(day: int = day) -> None:
+            for place in places:
+                raw.execute(_KNOT, (place, "control", day)).fetchone()
+
+        def answer(day: int = day) -> None:
+            as_of(desk, desk.clocks(iso(day), None, None), places, "control")
+
+        bare.append(timed(look_up))
+        ours.append(timed(answer))
+    what = f"answer for all {len(places):,} places; floor: a bare look-up for each; median of 3 days"
+    return figure("asof", what, claims, ours, bare, count=len(places), peak=peak_rss_mb())

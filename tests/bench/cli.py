@@ -1,0 +1,51 @@
+"""The command line: whole processes, from the shell's call to the exit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from time import perf_counter
+
+from projections.desk import Desk
+from tests.bench import generator, stage
+from tests.bench.figures import Figure, figure
+from tests.bench.stage import Stage
+
+DEFAULT = 5_000
+_ROUNDS = 9
+_CLAIMS = (sys.executable, "-m", "projections.cli")
+_BARE = (sys.executable, "-c", "pass")
+
+
+def run(on: Stage, claims: int) -> list[Figure]:
+    """Processes of ``claims``, on a ledger whose views are up to date."""
+    path = on.ledger(claims)
+    with Desk(path) as desk:
+        desk.beliefs.knot(generator.HOT, "control", 0)
+    db = ("--db", str(path))
+    calls = (
+        ("`claims as-of DATE PLACE --json`", ("as-of", "2024-06-01", generator.HOT, "--json", *db)),
+        ("`claims --help`", ("--help",)),
+    )
+    figures = [stage.sizes(path, claims, "cli")]
+    for name, arguments in calls:
+        _process((*_CLAIMS, *arguments))
+        ours, bare = [], []
+        for _ in range(_ROUNDS):
+            bare.append(_process(_BARE))
+            ours.append(_process((*_CLAIMS, *arguments)))
+        what = f"{name}, whole process; floor: `python -c pass`; median of {_ROUNDS} interleaved rounds"
+        figures.append(figure("cli", what, claims, ours, bare))
+    return figures
+
+
+def _process(command: Sequence[str]) -> float:
+    """Seconds of one process; an unhappy one ends the bench with what it said."""
+    start = perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    taken = perf_counter() - start
+    if done.returncode:
+        said = done.stderr.strip()[-300:]
+        raise RuntimeError(f"{' '.join(command[1:5])} … ended with {done.returncode}: {said}")
+    return taken

@@ -1,0 +1,107 @@
+"""The benches run from the command line and print what they promise; how fast is never tested."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.book import Ledger
+from tests.bench import generator, stage
+
+ROOT = Path(__file__).resolve().parent.parent
+KEYS = ["bench", "what", "claims", "seconds", "floor", "ratio", "per_second", "peak_rss_mb"]
+#: Bench → how many figures it gives beside the line about the generator.
+FIGURES = {"append": 3, "import": 1, "replay": 5, "asof": 3, "cli": 2}
+
+
+def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.bench", *arguments, "--dir", str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_bench_prints_a_list_of_figures_of_the_promised_shape(name: str, tmp_path: Path) -> None:
+    done = bench(tmp_path, name, "--claims", "120", "--json")
+    assert done.returncode == 0, done.stderr
+    figures: list[dict[str, Any]] = json.loads(done.stdout)
+    assert [list(figure) for figure in figures] == [KEYS] * (FIGURES[name] + 1)
+    assert {(figure["bench"], figure["claims"]) for figure in figures} == {(name, 120)}
+    about, *measured = figures
+    assert f"seed {generator.SEED}" in about["what"]
+    assert "median event" in about["what"]
+    for figure in measured:
+        assert figure["seconds"] > 0
+        if figure["floor"] is not None:
+            assert "floor: " in figure["what"]
+            assert figure["ratio"] == pytest.approx(figure["seconds"] / figure["floor"], rel=0.01, abs=0.01)
+    assert not list(tmp_path.iterdir()), "temporary files were left behind"
+
+
+def test_four_processes_append_without_an_error_or_a_loss(tmp_path: Path) -> None:
+    done = bench(tmp_path, "append", "--claims", "100", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "0 errors, 0 lost" in json.loads(done.stdout)[-1]["what"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nothing"], ["append", "--claims", "few"], ["append", "--claims", "0"], ["all", "--claims", "1e6"], []],
+)
+def test_an_unknown_name_or_size_is_refused_in_one_line(arguments: list[str], tmp_path: Path) -> None:
+    done = bench(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_json_a_table_is_printed(tmp_path: Path) -> None:
+    done = bench(tmp_path, "import", "--claims", "100")
+    assert done.returncode == 0, done.stderr
+    heading, *lines = done.stdout.splitlines()
+    assert heading.split()[:4] == ["bench", "claims", "seconds", "floor"]
+    assert len(lines) == FIGURES["import"] + 1
+
+
+def test_the_generator_gives_the_same_entries_for_the_same_seed_and_size() -> None:
+    once, again = list(generator.entries(400)), list(generator.entries(400))
+    assert once == again
+    assert once != list(generator.entries(400, seed=1))
+    assert sum(entry.name == "claim-reported" for entry in once) == 400
+
+
+def test_the_generator_stays_in_order_of_publication_and_skews_towards_one_place() -> None:
+    claims = [entry.data for entry in generator.entries(20_000) if entry.name == "claim-reported"]
+    days = [claim["published"][:10] for claim in claims]
+    assert days == sorted(days)
+    hot = sum(
+        claim["place"].startswith(generator.HOT) and claim["place"][11:12] in ("", "-") for claim in claims
+    )
+    assert hot / len(claims) == pytest.approx(generator.HOT_SHARE, rel=0.2)
+
+
+def test_names_of_generated_places_are_all_different() -> None:
+    names = [pair for rank in range(5_000) for pair in generator._names(rank)]
+    assert len(set(names)) == len(names)
+
+
+def test_every_generated_entry_is_new_to_the_ledger(tmp_path: Path) -> None:
+    with stage.empty(tmp_path / "one.db") as ledger:
+        receipts = ledger.append(list(generator.drafts(3_000)))
+        assert {receipt.status for receipt in receipts} == {"new"}
+        names = {recorded.name for recorded in ledger.events()}
+    assert {"display-observed", "evidence-reported", "claim-adjudicated", "entry-corrected"} <= names
+
+
+def test_a_ledger_is_built_to_the_same_bytes_twice(tmp_path: Path) -> None:
+    roots = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        path = stage.Stage(tmp_path / name).ledger(200)
+        with Ledger.open(path, readonly=True) as ledger:
+            roots.append(ledger.store.head().root)
+    assert roots[0] == roots[1]

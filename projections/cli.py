@@ -120,7 +120,7 @@ def _run(argv: Sequence[str]) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        _complain(f"{error.filename or 'the output'}: {error.strerror}. {_INTERRUPTED.capitalize()}")
+        _complain(f"{error.filename or 'the output'}: {error.strerror}. What was acknowledged is recorded")
         _drop_output()
         return FAILED
     except typer.Exit as stop:

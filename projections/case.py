@@ -117,6 +117,7 @@ class Testimony:
     voided: int | None = None
     verdicts: list[tuple[int, int, str, str]] = field(default_factory=list)
     doubts: list[tuple[int, str, str]] = field(default_factory=list)
+    dispelled: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def via(self) -> tuple[str, ...]:
@@ -567,3 +568,5 @@ def _doubt_evidence(case: Case, elsewhere: Sequence[Testimony]) -> None:
         if piece.kind == "claim" and piece.target in evidence and piece.act in ("denies", "doubts"):
             doubted, known = evidence[piece.target]
             doubted.doubts.append((max(piece.known, known), piece.source, piece.id))
+            if piece.retracted is not None:
+                doubted.dispelled.append((max(piece.retracted, known), piece.id))

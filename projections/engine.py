@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -100,7 +100,16 @@ class Projection(Generic[S]):
         empty = self.initial()
         if isinstance(empty, int | float | str | bool) or empty is None:
             return saved  # type: ignore[no-any-return]
-        return type(empty)(saved)  # type: ignore[call-arg]
+        if isinstance(empty, dict):  # counters and dictionaries with a default stay what they are
+            empty.clear()
+            dict.update(empty, saved)
+            return empty
+        kind: Callable[..., S] = type(empty)
+        return kind(**saved) if is_dataclass(empty) else kind(saved)
+
+    def keeps(self, state: S, loaded: S) -> bool:
+        """Whether a state is the same after it was saved and loaded (JSON knows text as keys only)."""
+        return bool(self.save(state) == self.save(loaded) if self._save else state == loaded)
 
 
 #: Events between two copies of the state, which a poison event is undone from.
@@ -112,8 +121,8 @@ def fold(
 ) -> tuple[S, list[Quarantined]]:
     """Replay ``events`` from ``state`` (empty if None); returns the state and what was quarantined.
 
-    A handler that raises half-way through changing the state in place leaves no trace: the batch is taken
-    back to its beginning and folded again without the event.
+    A handler that raises half-way through changing the state in place leaves no trace: what was folded since
+    the last copy of the state is folded again without the event.
     """
     current = projection.initial() if state is None else state
     bad: list[Quarantined] = []
@@ -124,15 +133,14 @@ def fold(
 
 
 def _fold_batch(projection: Projection[S], batch: list[Recorded], state: S, bad: list[Quarantined]) -> S:
-    before = copy.deepcopy(state)
-    while True:
-        for n, recorded in enumerate(batch):
-            try:
-                state = projection.step(state, recorded)
-            except Exception as error:
-                bad.append(Quarantined(recorded.position, recorded.entry, f"{type(error).__name__}: {error}"))
-                del batch[n]
-                state = copy.deepcopy(before)
-                break
-        else:
-            return state
+    before, begun = copy.deepcopy(state), 0
+    for n, recorded in enumerate(batch):
+        try:
+            state = projection.step(state, recorded)
+        except Exception as error:
+            bad.append(Quarantined(recorded.position, recorded.entry, f"{type(error).__name__}: {error}"))
+            state = before
+            for good in batch[begun:n]:
+                state = projection.step(state, good)
+            before, begun = copy.deepcopy(state), n + 1
+    return state

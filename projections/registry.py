@@ -8,7 +8,7 @@ file, the file's bytes: two views with the same name, version and fingerprint we
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -117,8 +117,10 @@ def installed() -> tuple[Logic, ...]:
 def _from_file(path: Path, chosen: str | None) -> Loaded:
     module = _run(path)
     logics = [one for one in vars(module).values() if isinstance(one, Logic)]
-    own = [one for one in logics if one not in installed()]
-    projections = [one for one in vars(module).values() if isinstance(one, Projection)]
+    own = list({id(one): one for one in logics if one not in installed()}.values())
+    found = [one for one in vars(module).values() if isinstance(one, Projection)]
+    projections = list({id(one): one for one in found}.values())
+    _check_names(path, own, projections)
     if chosen is not None:
         named = [one for one in own if chosen in (one.name, one.id)]
         if not named:
@@ -138,17 +140,31 @@ def _from_file(path: Path, chosen: str | None) -> Loaded:
     return Loaded(logic, mark, tuple(projections), path)
 
 
+def _check_names(path: Path, logics: list[Logic], projections: list[Projection[Any]]) -> None:
+    """Views are kept by name: one that is no plain name, or another's, would be kept in the wrong place."""
+    taken = {"record@1", *(one.id for one in installed())}
+    named: list[Logic | Projection[Any]] = [*logics, *projections]
+    for one in named:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*@[0-9]+", one.id):
+            raise Usage(
+                f"{path}: {one.id!r} is no name", remedy="use letters, digits, '.', '_', '-'; a whole version"
+            )
+        if one.id in taken:
+            raise Usage(f"{path}: the name {one.id} is taken", remedy="give yours another name or version")
+        taken.add(one.id)
+
+
 def _run(path: Path) -> ModuleType:
     if not path.is_file():
         raise Usage(f"no logic file {path}", remedy="give the path of an existing FILE.py")
     name = f"_claims_logic_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(name)
+    module.__file__ = str(path)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        # Compiled here and not imported: the bytes that are run are those of the fingerprint, never a cached copy.
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+    except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else None)
         where = f"{path}:{line}" if line else str(path)

@@ -26,7 +26,7 @@ from ledger.book import Ledger
 from ledger.clocks import instant_key
 from ledger.codec import Recorded, decode
 from ledger.directory import Directory
-from ledger.errors import Locked, ReplayDue, WriteFailed
+from ledger.errors import Locked, ReplayDue, Usage, WriteFailed
 from projections import record as records
 from projections.belief.base import Logic
 from projections.belief.happenings import happenings
@@ -305,7 +305,7 @@ class Views:
         position = 0 if stamp is None or row is None else stamp.position
         start = None if row is None else projection.load(orjson.loads(row[0]))
         state, bad = fold(projection, self._events(position, head, projection.id), start)
-        saved = orjson.dumps(projection.save(state), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        saved = _saved(projection, state)
         with view.transaction():
             if fresh:
                 view.db.execute("DELETE FROM quarantine")
@@ -396,6 +396,22 @@ class Views:
             return False
         row = self.ledger.store.row(stamp.position)
         return (row.leaf_hash.hex() if row else "") == stamp.leaf
+
+
+def _saved(projection: Projection[object], state: object) -> bytes:
+    """The bytes of a state; ``Usage`` where the fold could not go on from them."""
+    try:
+        saved = orjson.dumps(projection.save(state), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        kept = projection.keeps(state, projection.load(orjson.loads(saved)))
+        why = "it comes back as something else"
+    except Exception as error:
+        kept, why = False, f"{type(error).__name__}: {error}"
+    if not kept:
+        raise Usage(
+            f"the state of {projection.id} cannot be saved and loaded ({why})",
+            remedy="give its Projection save= and load=, which turn it into JSON values and back",
+        )
+    return saved
 
 
 class _Builder:

@@ -95,7 +95,7 @@ class Assembly:
         self._factors: dict[str, float] = {}
         self._stretches: dict[str, set[int]] = {}
         self._void: set[str] = set()
-        self._doubted: set[str] = set()
+        self._doubted: dict[str, set[str]] = {}
         self._leaning: dict[str, list[Testimony]] = {}
         self._leant = {
             piece.id: piece.based_on
@@ -127,8 +127,13 @@ class Assembly:
             elif happening.act == "adjudicated":
                 self._adjudicate(*what)
             elif happening.act == "doubted":
-                self._doubted.add(what.id)
-                self._again(what)
+                evidence, doubt = what
+                self._doubted.setdefault(evidence.id, set()).add(doubt)
+                self._again(evidence)
+            elif happening.act == "dispelled":
+                evidence, doubt = what
+                self._doubted[evidence.id].discard(doubt)
+                self._again(evidence)
             elif happening.act == "voided":
                 self._void.add(what.id)
                 self._again(what)
@@ -166,7 +171,8 @@ class Assembly:
         if reason:
             self.remarks[piece.id] = reason
         if piece.kind == "claim":
-            insort(self._groups.setdefault(spoken.group, []), (piece.order, piece.id))
+            for group in self._circles(spoken):
+                insort(self._groups.setdefault(group, []), (piece.order, piece.id))
         self._place(spoken)
         if piece.kind == "claim":
             self._retell(spoken)
@@ -200,11 +206,11 @@ class Assembly:
     # -- utterances ------------------------------------------------------------------------------------
 
     def _group(self, piece: Testimony) -> tuple[str, str]:
-        """Whose repeats these are: the side's, or the voice's where there is no side."""
+        """Whose repeats these are: the side's, or the source's own where it has none."""
         side = self.case.source(piece.source).side
         if side in self.states.parties:
             return ("side", side or "")
-        return ("voice", min(self._voice(piece.source, piece.said_day)))
+        return ("source", piece.source)
 
     def _voice(self, source: str, day: int) -> frozenset[str]:
         if source not in self._linked:
@@ -228,7 +234,11 @@ class Assembly:
         said = self._contribution(piece, self._copied(spoken, earlier, loglik))
         self.chain.set(("said", piece.id), said)
         if piece.valid_kind in ("throughout", "since") and piece.hi > piece.lo and factor > 0:
-            rates = display_rates(self._table(piece)[spoken.label], self.params.throughout_rate * factor)
+            # What is only repeated was not looked at again.
+            own = 1.0 if earlier is None else 1.0 - self._copy_rate(spoken, self._spoken[earlier])
+            rates = display_rates(
+                self._table(piece)[spoken.label], self.params.throughout_rate * factor * own
+            )
             self.chain.hold(("said", piece.id), piece.lo, piece.hi, rates)
 
     def _copied(self, spoken: _Spoken, earlier: str | None, loglik: Vector) -> Vector:
@@ -242,28 +252,32 @@ class Assembly:
             return 1.0
         return self.params.copy_rate
 
+    def _circles(self, spoken: _Spoken) -> set[tuple[str, str]]:
+        """Where an utterance is looked for: among its group's and, if its source is linked, among its own."""
+        if spoken.piece.source in self._linked:
+            return {spoken.group, ("source", spoken.piece.source)}
+        return {spoken.group}
+
     def _earlier(self, spoken: _Spoken, without: Collection[str] = ()) -> str | None:
-        """The utterance this one repeats: the nearest earlier one of the group that implies it within the
-        window; one by a linked voice goes first."""
+        """The utterance this one repeats: the nearest earlier one by a linked voice that implies it within the
+        window, else by its group."""
         piece = spoken.piece
-        group = self._groups.get(spoken.group, [])
-        voice = self._voice(piece.source, piece.said_day)
-        found = None
-        for i in range(bisect_left(group, (piece.order, piece.id)) - 1, -1, -1):
-            order, other = group[i]
+        for linked in sorted(self._voice(piece.source, piece.said_day) - {piece.source}):
+            found = self._nearest(spoken, ("source", linked), without)
+            if found is not None:
+                return found
+        return self._nearest(spoken, spoken.group, without)
+
+    def _nearest(self, spoken: _Spoken, group: tuple[str, str], without: Collection[str]) -> str | None:
+        piece = spoken.piece
+        said = self._groups.get(group, [])
+        for i in range(bisect_left(said, (piece.order, piece.id)) - 1, -1, -1):
+            order, other = said[i]
             if order[0] < piece.said_day - self.params.copy_window:
                 break
-            if other in without:
-                continue
-            earlier = self._spoken[other]
-            if not self._foretells(earlier, spoken):
-                continue
-            if earlier.piece.source != piece.source and earlier.piece.source in voice:
+            if other not in without and self._foretells(self._spoken[other], spoken):
                 return other
-            found = found or other
-            if len(voice) == 1:
-                break
-        return found
+        return None
 
     def _foretells(self, earlier: _Spoken, later: _Spoken) -> bool:
         """Whether whoever said the earlier has said the later with it; a doubt is no denial yet."""
@@ -281,14 +295,18 @@ class Assembly:
     def _retell(self, spoken: _Spoken) -> None:
         """An utterance learnt late turns later ones that it implies into repeats."""
         piece = spoken.piece
-        group = self._groups.get(spoken.group, [])
-        for i in range(bisect_left(group, (piece.order, piece.id)) + 1, len(group)):
-            order, other = group[i]
-            if order[0] > piece.said_day + self.params.copy_window:
-                break
-            later = self._spoken[other]
-            if self._foretells(spoken, later):
-                self._place(later)
+        circles = {spoken.group}
+        if piece.source in self._linked:
+            circles |= {("source", linked) for linked in self.case.directory.linked(piece.source)}
+        for circle in sorted(circles):
+            said = self._groups.get(circle, [])
+            for i in range(bisect_left(said, (piece.order, piece.id)), len(said)):
+                order, other = said[i]
+                if order[0] > piece.said_day + self.params.copy_window:
+                    break
+                later = self._spoken[other]
+                if other != piece.id and self._foretells(spoken, later):
+                    self._place(later)
 
     def _retract(self, piece: Testimony) -> None:
         if piece.kind in ("display", "withdrawal", "observation"):
@@ -302,9 +320,10 @@ class Assembly:
     def _unsay(self, spoken: _Spoken) -> None:
         piece = spoken.piece
         self.chain.drop(("said", piece.id))
-        group = self._groups.get(spoken.group, [])
-        if (piece.order, piece.id) in group:
-            group.remove((piece.order, piece.id))
+        for circle in self._circles(spoken):
+            said = self._groups.get(circle, [])
+            if (piece.order, piece.id) in said:
+                said.remove((piece.order, piece.id))
         self._follow(spoken, None)
         del self._spoken[piece.id]
         for other in self._followers.pop(piece.id, set()).copy():
@@ -336,7 +355,7 @@ class Assembly:
         for evidence in self._grounds(piece):
             if evidence in self._void:
                 return 0.0
-            if evidence in self._doubted and evidence not in without:
+            if self._doubted.get(evidence) and evidence not in without:
                 factor *= self.params.doubted_evidence
         return factor
 
@@ -348,7 +367,8 @@ class Assembly:
                 continue
             void = self._evidence_factor(piece) == 0
             leant = "" if piece is evidence else f"leans on {evidence.id}, which was "
-            self.remarks[piece.id] = leant + ("voided" if void else "doubted")
+            doubted = "doubted" if self._doubted.get(evidence.id) else "doubted, but the doubt was taken back"
+            self.remarks[piece.id] = leant + ("voided" if void else doubted)
             if void:
                 self._unsay(spoken)
                 self._ignore(piece, self.remarks[piece.id])
@@ -508,7 +528,7 @@ class Assembly:
         leans on them where they were doubted."""
         found: dict[Any, Contribution] = {}
         for piece in pieces:
-            leaning = (one.id for one in self._leaning.get(piece, ()) if piece in self._doubted)
+            leaning = (one.id for one in self._leaning.get(piece, ()) if self._doubted.get(piece))
             for other in (*self._followers.get(piece, ()), *leaning):
                 spoken = self._spoken.get(other)
                 if other in pieces or spoken is None:

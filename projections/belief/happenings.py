@@ -31,8 +31,10 @@ def happenings(case: Case) -> list[Happening]:
         for known, position, verdict, _ in piece.verdicts:
             found.append(Happening(known, 1, position, "adjudicated", (piece, verdict)))
     for piece in [*(p for p in case.testimony if p.kind == "evidence"), *case.beside.values()]:
-        for known, _, _ in piece.doubts:
-            found.append(Happening(known, 1, piece.position, "doubted", piece))
+        for known, _, doubt in piece.doubts:
+            found.append(Happening(known, 1, piece.position, "doubted", (piece, doubt)))
+        for known, doubt in piece.dispelled:
+            found.append(Happening(known, 2, piece.position, "dispelled", (piece, doubt)))
         if piece.voided is not None:
             found.append(Happening(piece.voided, 1, piece.position, "voided", piece))
     for ruling in case.rulings:

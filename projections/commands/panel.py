@@ -44,6 +44,8 @@ def panel(
     """Place, day, known_by, the probability of each state, and the believed one: a row a place and day."""
     if format is PanelFormat.parquet and out is None:
         raise Usage("Parquet goes to a file", remedy="add --out FILE.parquet")
+    if not every.isascii():  # other alphabets have digits, too
+        raise Usage(f"--every {every!r} is no step", remedy="give day, week, month or a number of days")
     if out is not None:
         common.check_target(out, database(db))
     with asking.open_desk(db, logic) as desk:

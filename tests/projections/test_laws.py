@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from projections.belief.assembly import Assembly
-from projections.belief.base import UNKNOWN, Logic
+from projections.belief.base import UNKNOWN, Logic, Verdict, Why
 from projections.belief.tally import TALLY, diagonal, explain, judge, read_knot
 from projections.case import Case, known_at, ruled_at
 from projections.case import Testimony as Piece
@@ -220,11 +220,12 @@ def test_a_hindsight_weight_is_what_a_ledger_without_the_piece_would_lack(world:
                 continue
             left = judge(case.without(lambda piece, gone=one.piece: piece.id == gone.id),
                          TALLY, ZERO + day, known)  # fmt: skip
+            lacking = log_odds(why.verdict, why) - log_odds(left, why)
+            assert one.weight == pytest.approx(lacking, abs=1e-9), one
 
-            def odds(v, why=why):
-                return math.log(v.probabilities[why.state]) - math.log(v.probabilities[why.against])
 
-            assert one.weight == pytest.approx(odds(why.verdict) - odds(left), abs=1e-9), one
+def log_odds(verdict: Verdict, why: Why) -> float:
+    return math.log(verdict.probabilities[why.state]) - math.log(verdict.probabilities[why.against])
 
 
 def held_by(piece: Piece, case: Case) -> bool:

@@ -178,10 +178,9 @@ def _hear_display(heard: Heard, source: str, world: World, known: int) -> None:
         on = said_on(one)
         if on > known:
             break
+        label = label_of(one.data) if one.name == "claim-reported" else NOTHING
         if one.name == "display-observed":
             label = shown
-        else:
-            label = label_of(one.data) if one.name == "claim-reported" else NOTHING
         if shown is None and label in (None, NOTHING):
             continue
         if label != shown:

@@ -20,6 +20,7 @@ import numpy as np
 from projections.belief.assembly import Assembly
 from projections.belief.base import Logic
 from projections.belief.labels import Label
+from projections.belief.reading import doubts_evidence
 from projections.belief.tally import DAY_US, EPOCH
 from projections.case import Case, Testimony
 
@@ -103,6 +104,7 @@ def _scored(case: Case, known: int) -> Iterable[Testimony]:
         return
     for piece in case.testimony:
         scored = piece.kind in ("claim", "display") and piece.state in case.states
+        scored = scored and not doubts_evidence(piece)
         if scored and piece.known <= known and piece.reach in ("own", "part"):
             yield piece
 
@@ -143,23 +145,33 @@ def _beliefs(
     """For each exclusion: the hindsight belief on every day spoken of, and the first day anything speaks."""
     days = sorted({day for piece in spoken for day in _days(piece)})
     heard = _by_source(assembly.heard.values())
+    doubts = [piece for piece, _ in assembly.ignored.values() if doubts_evidence(piece)]
     begun = sorted((piece.lo, piece.source) for piece in assembly.heard.values())
     ruled = min((ruling.lo for ruling in assembly.case.rulings if ruling.known <= known), default=None)
-    keys, alternates, firsts = [], {}, []
+    keys, said, held, firsts = [], {}, {}, []
     for row, sources in enumerate(excluded):
         gone = {piece.id for source in sources for piece in heard.get(source, ())}
+        gone |= {piece.id for piece in doubts if piece.source in sources}
         keys.append(assembly.keys_of(gone))
-        alternates[row] = assembly.alternates(gone)
+        said[row], held[row] = assembly.alternates(gone)
         first = next((lo for lo, source in begun if source not in sources), None)
         firsts.append(min((day for day in (first, ruled) if day is not None), default=None))
-    beliefs = assembly.chain.leave_out(keys, days, hindsight=True, alternates=alternates)
-    return [dict(zip(days, rows, strict=True)) for rows in beliefs], firsts
+    days = sorted({*days, *(first for first in firsts if first is not None)})
+    beliefs = assembly.chain.leave_out(keys, days, hindsight=True, alternates=said, held=held)
+    by_day = [dict(zip(days, rows, strict=True)) for rows in beliefs]
+    for found, first in zip(by_day, firsts, strict=True):
+        for day in days:
+            if first is not None and day < first:
+                # Whoever was the first to speak is held against what others said later, as far as that reaches back.
+                likely = np.array(assembly.chain.motion.backward(found[first].tolist(), first - day))
+                found[day] = likely / likely.sum()
+    return by_day, firsts
 
 
 def _truth(piece: Testimony, case: Case, beliefs: dict[int, np.ndarray], first: int | None) -> float | None:
     """The probability that a piece was right: averaged over its days, or on the best of them where it is meant
     of some time in an interval (for a denial, on the worst). None where nobody else speaks."""
-    if first is None or first > piece.hi:
+    if first is None:
         return None
     label = label_said(piece, case)
     right = [_borne_out(piece, label, beliefs[day]) for day in _days(piece)]

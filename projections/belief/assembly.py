@@ -21,13 +21,14 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ledger.errors import LedgerError
 from projections.belief.base import Logic
 from projections.belief.chain import Chain
+from projections.belief.chain import Display as Held
 from projections.belief.displays import Display, Run, Step
 from projections.belief.happenings import Counts, Happening, happenings
 from projections.belief.labels import (
@@ -46,6 +47,9 @@ from projections.belief.motion import motion
 from projections.belief.reading import Contribution, read, spread
 from projections.case import Case, Ruling, Testimony
 
+#: The largest factor a logic may give: far beyond any use, and no sum of weights overflows.
+_LOUDEST = 1_000_000
+
 #: A ruling that a state held throughout an interval is looked at anew every day (an assumption).
 RULING_RATE = 1.0
 
@@ -62,6 +66,13 @@ class _Spoken:
     group: tuple[str, str]
     temper: float
     repeats: str | None = None
+
+
+class Alternates(NamedTuple):
+    """What is said and held under the chain's keys in place of what is, were some pieces left out."""
+
+    said: dict[Any, Contribution]
+    held: dict[Any, Held]
 
 
 class Poison(Exception):
@@ -199,8 +210,8 @@ class Assembly:
             raise
         except Exception as error:
             raise Poison(piece, error) from error
-        if not np.isfinite(factor) or factor < 0:
-            raise Poison(piece, ValueError(f"weigh gave {factor!r}, not a finite number of 0 or more"))
+        if not 0 <= factor <= _LOUDEST:
+            raise Poison(piece, ValueError(f"weigh gave {factor!r}, not a number from 0 to {_LOUDEST:,}"))
         return factor
 
     # -- utterances ------------------------------------------------------------------------------------
@@ -226,20 +237,30 @@ class Assembly:
 
     def _place(self, spoken: _Spoken) -> None:
         """Put an utterance or a piece of evidence into the chain as it counts now."""
-        piece = spoken.piece
-        earlier = self._earlier(spoken) if piece.kind == "claim" else None
+        earlier = self._earlier(spoken) if spoken.piece.kind == "claim" else None
         self._follow(spoken, earlier)
-        factor = spoken.temper * self._evidence_factor(piece)
-        loglik = self._table(piece)[spoken.label] * factor
-        said = self._contribution(piece, self._copied(spoken, earlier, loglik))
-        self.chain.set(("said", piece.id), said)
-        if piece.valid_kind in ("throughout", "since") and piece.hi > piece.lo and factor > 0:
-            # What is only repeated was not looked at again.
-            own = 1.0 if earlier is None else 1.0 - self._copy_rate(spoken, self._spoken[earlier])
-            rates = display_rates(
-                self._table(piece)[spoken.label], self.params.throughout_rate * factor * own
-            )
-            self.chain.hold(("said", piece.id), piece.lo, piece.hi, rates)
+        key = ("said", spoken.piece.id)
+        self.chain.set(key, self._says(spoken, earlier))
+        held = self._holds(spoken, earlier)
+        if held is not None:
+            self.chain.hold(key, *held)
+
+    def _says(self, spoken: _Spoken, earlier: str | None, without: Collection[str] = ()) -> Contribution:
+        """What an utterance or a piece of evidence contributes."""
+        factor = spoken.temper * self._evidence_factor(spoken.piece, without)
+        loglik = self._table(spoken.piece)[spoken.label] * factor
+        return self._contribution(spoken.piece, self._copied(spoken, earlier, loglik))
+
+    def _holds(self, spoken: _Spoken, earlier: str | None, without: Collection[str] = ()) -> Held | None:
+        """How a claim throughout an interval is a display over it; None for every other."""
+        piece = spoken.piece
+        if piece.valid_kind not in ("throughout", "since") or piece.hi <= piece.lo:
+            return None
+        # What is only repeated was not looked at again.
+        own = 1.0 if earlier is None else 1.0 - self._copy_rate(spoken, self._spoken[earlier])
+        factor = spoken.temper * self._evidence_factor(piece, without) * own
+        rates = display_rates(self._table(piece)[spoken.label], self.params.throughout_rate * factor)
+        return Held(piece.lo, piece.hi, tuple(rates.tolist()))
 
     def _copied(self, spoken: _Spoken, earlier: str | None, loglik: Vector) -> Vector:
         if earlier is None:
@@ -355,7 +376,7 @@ class Assembly:
         for evidence in self._grounds(piece):
             if evidence in self._void:
                 return 0.0
-            if self._doubted.get(evidence) and evidence not in without:
+            if evidence not in without and self._doubted.get(evidence, set()).difference(without):
                 factor *= self.params.doubted_evidence
         return factor
 
@@ -523,22 +544,25 @@ class Assembly:
             keys.update(("shown", piece, day) for day in self._stretches.get(piece, ()))
         return keys
 
-    def alternates(self, pieces: Collection[str]) -> dict[Any, Contribution]:
-        """What others would say instead, had the left-out pieces never been made: repeats of them, and what
-        leans on them where they were doubted."""
-        found: dict[Any, Contribution] = {}
-        for piece in pieces:
-            leaning = (one.id for one in self._leaning.get(piece, ()) if self._doubted.get(piece))
-            for other in (*self._followers.get(piece, ()), *leaning):
-                spoken = self._spoken.get(other)
-                if other in pieces or spoken is None:
-                    continue
-                earlier = self._earlier(spoken, pieces) if spoken.piece.kind == "claim" else None
-                factor = spoken.temper * self._evidence_factor(spoken.piece, pieces)
-                loglik = self._table(spoken.piece)[spoken.label] * factor
-                said = self._contribution(spoken.piece, self._copied(spoken, earlier, loglik))
-                found[("said", other)] = said
-        return found
+    def alternates(self, pieces: Collection[str]) -> Alternates:
+        """What others would say instead, had the left-out pieces never been made: repeats of them, what leans
+        on them where they were doubted, and the evidence that they alone doubted."""
+        touched = {follower for piece in pieces for follower in self._followers.get(piece, ())}
+        for evidence, doubters in self._doubted.items():
+            if doubters and (evidence in pieces or not doubters.difference(pieces)):
+                touched.update((evidence, *(one.id for one in self._leaning.get(evidence, ()))))
+        said: dict[Any, Contribution] = {}
+        held: dict[Any, Held] = {}
+        for other in sorted(touched):
+            spoken = self._spoken.get(other)
+            if other in pieces or spoken is None:
+                continue
+            earlier = self._earlier(spoken, pieces) if spoken.piece.kind == "claim" else None
+            said["said", other] = self._says(spoken, earlier, pieces)
+            holds = self._holds(spoken, earlier, pieces)
+            if holds is not None:
+                held["said", other] = holds
+        return Alternates(said, held)
 
     def repeats(self, piece: str) -> str | None:
         """The id of the utterance that a piece repeats, None where it is the first of its kind."""

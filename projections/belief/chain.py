@@ -31,9 +31,9 @@ from projections.belief import odds, whatif
 from projections.belief.labels import Vector
 from projections.belief.motion import Motion, Rates
 from projections.belief.odds import Explanation
-from projections.belief.spoken import Contributions, Key, Logs, Span, Spoken
+from projections.belief.spoken import Contributions, Display, Key, Logs, Span, Spoken
 
-__all__ = ["Chain", "Contributions", "Explanation", "Key", "Point", "Snapshot"]
+__all__ = ["Chain", "Contributions", "Display", "Explanation", "Key", "Point", "Snapshot"]
 
 
 class Snapshot(NamedTuple):
@@ -142,15 +142,16 @@ class Chain:
         *,
         hindsight: bool = False,
         alternates: Mapping[int, Mapping[Key, Contributions]] | None = None,
+        held: Mapping[int, Mapping[Key, Display]] | None = None,
     ) -> NDArray[np.float64]:
         """The beliefs had some keys never spoken: shape (scenarios, days, states), each row sums to 1.
 
         ``exclusions[s]``: keys whose contributions and displays scenario ``s`` does without.
         ``alternates[s]``: contributions that scenario ``s`` has under a key, old or new, in place of the
-        key's own (when a claim goes, its later repeat becomes the first). On days when nothing speaks yet in
+        key's own (when a claim goes, its later repeat becomes the first); ``held[s]`` the same for displays. On days when nothing speaks yet in
         a scenario, its row is uniform. Compare with a scenario that excludes nothing: both are rounded alike.
         """
-        return whatif.leave_out(self, exclusions, days, hindsight, alternates or {})
+        return whatif.leave_out(self, exclusions, days, hindsight, alternates or {}, held or {})
 
     # The passes, for ``odds`` and ``whatif`` to walk along.
 

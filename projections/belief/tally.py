@@ -263,7 +263,13 @@ def _left_out(
     said = [key for key in chosen if key[0] != "shown"]
     exclusions: list[set[Key]] = [set(), *({key} for key in said)]
     alternates = {n + 1: assembly.alternates({key[1]}) for n, key in enumerate(said) if key[0] == "said"}
-    beliefs = assembly.chain.leave_out(exclusions, [day], hindsight=True, alternates=alternates)[:, 0, :]
+    beliefs = assembly.chain.leave_out(
+        exclusions,
+        [day],
+        hindsight=True,
+        alternates={n: one.said for n, one in alternates.items()},
+        held={n: one.held for n, one in alternates.items()},
+    )[:, 0, :]
     odds = np.log(beliefs[:, a]) - np.log(beliefs[:, b])
     weights = dict(terms)
     weights.update({key: float(odds[0] - odds[n + 1]) for n, key in enumerate(said)})

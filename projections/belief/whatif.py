@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from projections.belief.motion import Matrix, Motion, Rates
-from projections.belief.spoken import Contributions, Key, Logs, first_day
+from projections.belief.spoken import Contributions, Display, Key, Logs, first_day, summed
 
 if TYPE_CHECKING:
     from projections.belief.chain import Chain
@@ -29,6 +29,7 @@ class _Change(NamedTuple):
 
     without: frozenset[Key]
     instead: dict[Key, dict[int, Logs]]
+    held: dict[Key, Display]
 
 
 def leave_out(
@@ -37,6 +38,7 @@ def leave_out(
     days: Sequence[int],
     hindsight: bool,
     alternates: Mapping[int, Mapping[Key, Contributions]],
+    held: Mapping[int, Mapping[Key, Display]],
 ) -> NDArray[np.float64]:
     """See ``Chain.leave_out``."""
     size = chain.motion.size
@@ -46,13 +48,19 @@ def leave_out(
     at_once = max(1, _AT_ONCE // ((len(chain.spoken.days) + len(days)) * size))
     for first in range(0, len(exclusions), at_once):
         part = range(first, min(first + at_once, len(exclusions)))
-        changes = [_change(chain, exclusions[s], alternates.get(s, {})) for s in part]
+        changes = [_change(chain, exclusions[s], alternates.get(s, {}), held.get(s, {})) for s in part]
         out[part.start : part.stop] = _Scenarios(chain, changes, days, hindsight).run()
     return out
 
 
-def _change(chain: Chain, without: Collection[Key], alternates: Mapping[Key, Contributions]) -> _Change:
-    return _Change(frozenset(without), {key: chain.spoken.by_day(new) for key, new in alternates.items()})
+def _change(
+    chain: Chain,
+    without: Collection[Key],
+    alternates: Mapping[Key, Contributions],
+    held: Mapping[Key, Display],
+) -> _Change:
+    instead = {key: chain.spoken.by_day(new) for key, new in alternates.items()}
+    return _Change(frozenset(without), instead, dict(held))
 
 
 class _Step:
@@ -87,6 +95,9 @@ class _Scenarios:
         horizon = math.inf if hindsight else max(days)
         grid = {*chain.spoken.days, *days}
         grid.update(day for each in changes for by_day in each.instead.values() for day in by_day)
+        ends = {day for each in changes for new in each.held.values() if new.acts for day in (new.lo, new.hi)}
+        grid |= ends
+        self.turns = {*chain.spoken.starting, *chain.spoken.ending, *ends}
         self.grid = sorted(day for day in grid if day <= horizon)
         self.at = {day: i for i, day in enumerate(self.grid)}
         self.asked = {self.at[day] for day in days}
@@ -148,8 +159,9 @@ class _Scenarios:
 
     def _start(self, change: _Change) -> int:
         """The place in the grid where a scenario begins; past its end when it has nothing."""
-        day = first_day(self.chain.spoken, change.without, change.instead)
-        return self.at.get(day, len(self.grid)) if day is not None else len(self.grid)
+        day = first_day(self.chain.spoken, change.without | change.held.keys(), change.instead)
+        begun = [new.lo for new in change.held.values() if new.acts] + ([] if day is None else [day])
+        return self.at.get(min(begun), len(self.grid)) if begun else len(self.grid)
 
     def _evidence(self) -> NDArray[np.float64]:
         """What is said on every day of the grid in every scenario, shape (days, scenarios, states)."""
@@ -172,30 +184,37 @@ class _Scenarios:
         spoken = self.chain.spoken
         lacking: dict[Key, list[int]] = {}
         for s, change in enumerate(self.changes):
-            for key in change.without & spoken.displays.keys():
+            for key in (change.without | change.held.keys()) & spoken.displays.keys():
                 lacking.setdefault(key, []).append(s)
         stretches = []
         active: tuple[Key, ...] = ()
-        rates, groups = spoken.rates(active), self._groups(active, lacking)
+        rates, groups = spoken.rates(active), self._groups(active, lacking, self.grid[0])
         for day, following in zip(self.grid, self.grid[1:], strict=False):
-            if day in spoken.starting or day in spoken.ending:
+            if day in self.turns:
                 active = spoken.active_from(day, active)
-                rates, groups = spoken.rates(active), self._groups(active, lacking)
+                rates, groups = spoken.rates(active), self._groups(active, lacking, day)
             stretches.append((following - day, rates, groups))
         return stretches
 
     def _groups(
-        self, active: tuple[Key, ...], lacking: Mapping[Key, list[int]]
+        self, active: tuple[Key, ...], lacking: Mapping[Key, list[int]], day: int
     ) -> list[tuple[list[int], Rates]]:
-        """Scenarios that lack some active displays, put together by which, with the rates left to them."""
+        """Scenarios that lack some active displays or have others, put together by which, with their rates."""
         missing: dict[int, set[Key]] = {}
         for key in active:
             for s in lacking.get(key, ()):
                 missing.setdefault(s, set()).add(key)
-        alike: dict[frozenset[Key], list[int]] = {}
-        for s, keys in missing.items():
-            alike.setdefault(frozenset(keys), []).append(s)
-        return [
-            (rows, self.chain.spoken.rates([key for key in active if key not in gone]))
-            for gone, rows in alike.items()
-        ]
+        others: dict[int, tuple[Rates, ...]] = {}
+        for s, change in enumerate(self.changes):
+            acting = tuple(new.rates for new in change.held.values() if new.acts and new.lo <= day < new.hi)
+            if acting:
+                others[s] = acting
+        alike: dict[tuple[frozenset[Key], tuple[Rates, ...]], list[int]] = {}
+        for s in sorted({*missing, *others}):
+            alike.setdefault((frozenset(missing.get(s, ())), others.get(s, ())), []).append(s)
+        return [(rows, self._rates(active, gone, own)) for (gone, own), rows in alike.items()]
+
+    def _rates(self, active: tuple[Key, ...], gone: frozenset[Key], own: tuple[Rates, ...]) -> Rates:
+        displays = self.chain.spoken.displays
+        left = [displays[key].rates for key in active if key not in gone]
+        return summed([*left, *own], self.chain.motion.size) if left or own else ()

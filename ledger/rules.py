@@ -153,7 +153,7 @@ def _check_retraction(event: ev.Event, directory: Directory, lookup: Lookup) -> 
     retraction = cast(ev.EntryRetracted, event)
     name, data = _target(retraction.target, lookup)
     if ev.BY_NAME[name].REGISTRY:
-        raise BadEvent(f"a {name} was not said by anybody", remedy="correct it, or describe it anew")
+        raise BadEvent(f"a {name} has no author who could take it back", remedy="correct it instead")
     author = data.get("claimant") or data.get("source") or data.get("by")
     if author is None:
         raise BadEvent(f"a {name} has no author who could take it back", remedy="correct it instead")

@@ -148,7 +148,8 @@ class Chain:
 
         ``exclusions[s]``: keys whose contributions and displays scenario ``s`` does without.
         ``alternates[s]``: contributions that scenario ``s`` has under a key, old or new, in place of the
-        key's own (when a claim goes, its later repeat becomes the first); ``held[s]`` the same for displays. On days when nothing speaks yet in
+        key's own (when a claim goes, its later repeat becomes the first); ``held[s]`` the same for displays.
+        On days when nothing speaks yet in
         a scenario, its row is uniform. Compare with a scenario that excludes nothing: both are rounded alike.
         """
         return whatif.leave_out(self, exclusions, days, hindsight, alternates or {}, held or {})

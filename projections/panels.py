@@ -57,8 +57,9 @@ def _grid(lo: int, hi: int, every: str) -> list[int]:
         day, days = date.fromordinal(lo), []
         while day.toordinal() <= hi:
             days.append(day.toordinal())
-            following = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-            day = following
+            if (day.year, day.month) == (9999, 12):
+                break
+            day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
         return days
     step = steps.get(every) or (int(every) if every.isdigit() else 0)
     if step < 1:
@@ -122,7 +123,8 @@ def write(table: Panel, form: str, out: Path | None) -> None:
     with _target(out) as file:
         if form == "jsonl":
             for row in table.rows:
-                file.write(orjson.dumps(row).decode() + "\n")
+                safe = {name: visible(v) if isinstance(v, str) else v for name, v in row.items()}
+                file.write(orjson.dumps(safe).decode() + "\n")
             return
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)

@@ -381,7 +381,7 @@ def _utterances(reports: list[Testimony]) -> list[Testimony]:
     """Reports of one day folded; those that speak of different times stay apart. A standing source may show
     the same twice in a day: only those who carry it with attribution repeat it."""
     found: list[Testimony] = []
-    for piece in sorted(reports, key=lambda one: (one.known, one.position)):
+    for piece in sorted(reports, key=lambda one: (one.known, one.lo, one.hi, one.position)):
         for earlier in found:
             carried = piece.kind in ("claim", "evidence") or piece.via or earlier.via
             if carried and piece.lo <= earlier.hi and earlier.lo <= piece.hi:
@@ -400,6 +400,7 @@ def _join(piece: Testimony, report: Testimony) -> None:
     voids = [end for end in (piece.voided, report.voided) if end is not None]
     piece.voided = min(voids, default=None)
     if report.known == piece.known:  # what is learnt later cannot take away what was said without it
+        piece.order = min(piece.order, report.order)
         piece.based_on = tuple(dict.fromkeys((*piece.based_on, *report.based_on)))
     piece.target = piece.target or report.target
 

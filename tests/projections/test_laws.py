@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import fields, replace
 
@@ -23,7 +24,9 @@ from tests.projections.worlds import (
     ZERO,
     Told,
     World,
+    claim,
     close,
+    date,
     end,
     laws,
     moment,
@@ -118,6 +121,17 @@ def test_the_order_in_which_independent_events_are_appended_does_not_matter(
         one = judge(first.case(place, question), TALLY, ZERO + day, end(known))
         other = judge(second.case(place, question), TALLY, ZERO + day, end(known))
         assert close(one, other)
+
+
+def test_reports_of_one_utterance_that_differ_in_their_times_fold_alike_in_any_order() -> None:
+    spans = [(2, 4), (3, 6), (5, 8)]
+    told = [
+        claim("witness", "UA", 9, f"r{n}", valid=f"{date(first)}/{date(last)}")
+        for n, (first, last) in enumerate(spans)
+    ]
+    cases = [World.of(*order).shelf().case() for order in itertools.permutations(told)]
+    beliefs = [judge(case, TALLY, ZERO + 7, end(20)).probabilities for case in cases]
+    assert all(found == pytest.approx(beliefs[0], abs=1e-12) for found in beliefs)
 
 
 def independently(shuffled: list[Told], told: list[Told]) -> list[Told]:

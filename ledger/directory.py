@@ -201,6 +201,15 @@ class Directory:
             seen.add(source)
         return source
 
+    def aliases_of(self, place: str) -> tuple[str, ...]:
+        """The other ids of a place, under which it may have been spoken of."""
+        found = self.places.get(place)
+        return tuple(one for one in found.aliases if self.place_id(one) == place) if found else ()
+
+    def merged_ids(self) -> set[str]:
+        """Ids of places and sources for which another answers."""
+        return {*self._merged_places, *self._merged_sources}
+
     def merged_into(self, place: str) -> list[str]:
         """``place`` and every id that was merged into it."""
         return [place, *(old for old in self._merged_places if old != place and self.place_id(old) == place)]

@@ -11,7 +11,8 @@ from typing import Any
 
 from ledger.clocks import instant_key, iso, utc_text
 from projections.belief.base import UNKNOWN, Heard, Verdict, confidence, jsonable, words
-from projections.belief.tally import EPOCH, Knot, end_of, explain, judge, read_knot
+from projections.belief.tally import EPOCH, end_of, explain, judge, read_knot
+from projections.blobs import Knot
 from projections.case import Case, Testimony, days_of, known_at, states_of
 from projections.desk import Clocks, Desk, Without
 

@@ -219,7 +219,9 @@ def ruled_at(data: dict[str, Any], recorded: str) -> int:
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
+    """An entry with its author fields as corrected, and what else befell it."""
+
     row: Row
     data: dict[str, Any]
     fates: list[Fate] = field(default_factory=list)
@@ -238,9 +240,9 @@ def fold(
     position: int,
 ) -> Case:
     """Build a case from the rows recorded under a place, its parts and its whole, and their fates."""
-    entries = {row.id: _Entry(row, row.data) for row in rows}
+    entries = {row.id: Entry(row, row.data) for row in rows}
     poisoned: list[Poisoned] = []
-    corrections = _correct(entries, fates, poisoned)
+    corrections = correct(entries, fates, poisoned)
     states = states_of(directory, question)
     case = Case(place, question, states, directory, position, [], [], corrections, {}, poisoned)
     utterances: dict[tuple[Any, ...], list[Testimony]] = {}
@@ -279,10 +281,10 @@ def _quarantined(poisoned: list[Poisoned], row: Row | Fate) -> Iterator[None]:
 
 def corrections_of(rows: Iterable[Row], fates: Sequence[Fate]) -> list[Correction]:
     """The corrections that acted on some entries, without folding a whole case."""
-    return _correct({row.id: _Entry(row, row.data) for row in rows}, fates, [])
+    return correct({row.id: Entry(row, row.data) for row in rows}, fates, [])
 
 
-def _correct(entries: dict[str, _Entry], fates: Sequence[Fate], poisoned: list[Poisoned]) -> list[Correction]:
+def correct(entries: dict[str, Entry], fates: Sequence[Fate], poisoned: list[Poisoned]) -> list[Correction]:
     """Apply corrections of entries, and of their fates, in the order recorded; attach the other fates."""
     corrections: list[Correction] = []
     living: dict[str, Fate] = {}
@@ -309,7 +311,7 @@ def _correct(entries: dict[str, _Entry], fates: Sequence[Fate], poisoned: list[P
     return corrections
 
 
-def _corrected(entry: _Entry, fate: Fate) -> Correction:
+def _corrected(entry: Entry, fate: Fate) -> Correction:
     before = entry.data
     entry.data = apply_changes(before, fate.data.get("changes", {}))
     return Correction(fate.id, fate.position, fate.target, entry.row.recorded, before, entry.data)
@@ -339,7 +341,7 @@ def _taken_back(ruling: Fate, retraction: Fate, living: Iterable[Fate]) -> Fate:
     return replace(retraction, target=ruling.target, name="claim-adjudicated", data=data)
 
 
-def _reach(entry: _Entry, place: str, question: str, directory: Directory) -> Reach | None:
+def _reach(entry: Entry, place: str, question: str, directory: Directory) -> Reach | None:
     if entry.data.get("question", "control") != question:
         return None
     where = entry.data.get("place")
@@ -355,7 +357,7 @@ def _reach(entry: _Entry, place: str, question: str, directory: Directory) -> Re
     return None
 
 
-def _utterance_key(entry: _Entry, piece: Testimony, directory: Directory) -> tuple[Any, ...]:
+def _utterance_key(entry: Entry, piece: Testimony, directory: Directory) -> tuple[Any, ...]:
     """What reports of one utterance share. Displays are told apart by the very text of their date."""
     data = entry.data
     target = data.get("target") or ""
@@ -405,7 +407,7 @@ def _join(piece: Testimony, report: Testimony) -> None:
     piece.target = piece.target or report.target
 
 
-def _single(entry: _Entry, reach: Reach, directory: Directory) -> Testimony:
+def _single(entry: Entry, reach: Reach, directory: Directory) -> Testimony:
     data, row = entry.data, entry.row
     source = directory.source_id(data.get("claimant") or data["source"])
     known = entry.known
@@ -524,7 +526,7 @@ def day_of(known: int) -> int:
     return known // 86_400_000_000 + 719_163
 
 
-def _ruling(entry: _Entry) -> Ruling:
+def _ruling(entry: Entry) -> Ruling:
     data = entry.data
     known = ruled_at(data, entry.row.recorded)
     lo, hi = _days(data, day_of(known))

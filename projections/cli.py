@@ -42,6 +42,7 @@ COMMANDS = {
     "sources": "projections.commands.sources",
     "places": "projections.commands.places",
     "panel": "projections.commands.panel",
+    "backtest": "projections.commands.backtest",
     "replay": "projections.commands.replay",
     "diff": "projections.commands.diff",
     "logic": "projections.commands.logic",

@@ -1,225 +1,189 @@
-"""Differences: two logics over the same record, or one logic at two knowledge times (schema ``diff/1``)."""
+"""Differences (schema ``diff/1``): between two logics, with and without some sources, between two moments.
+
+First the beliefs alone are compared, place by place. Then only the greatest differences are looked at closely
+and credited to the claims that made them.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+import orjson
 
-from ledger.clocks import iso
+from ledger.clocks import instant_text, iso
+from projections import compare_grades as grades
 from projections.answers import place_shape, said_state
-from projections.belief.assembly import Assembly
-from projections.belief.base import UNKNOWN, Why, jsonable
-from projections.belief.happenings import happenings
+from projections.belief.attribution import Difference, Share
+from projections.belief.base import jsonable
 from projections.belief.labels import States
-from projections.belief.tally import EPOCH, end_of, explain, judge, names_of, series
-from projections.case import Case, Testimony
-from projections.credibility import grade
-from projections.desk import Desk
+from projections.belief.tally import end_of
+from projections.case import Testimony, day_of, states_of
+from projections.compare_intervals import Interval, by_size, totals
+from projections.compare_logics import Logics, Side
+from projections.compare_times import Times
+from projections.desk import Desk, Without
 from projections.registry import Loaded
 from projections.views import Beliefs
 
-DAY_US = 86_400_000_000
-#: Claims named for one change.
-_REASONS = 5
+#: Claims named for one difference; the rest are one line together.
+_NAMED = 5
 
 
 def between_logics(
-    desk: Desk, before: Loaded, after: Loaded, question: str, *, old: Beliefs | None = None, most: int = 50
+    desk: Desk,
+    before: Loaded,
+    after: Loaded,
+    question: str,
+    *,
+    old: Beliefs | None = None,
+    most: int = 50,
+    places: Sequence[str] | None = None,
+    without: Sequence[Without] = (),
 ) -> dict[str, Any]:
     """Which places and days are believed otherwise under ``after`` than under ``before``, known then.
 
     ``old`` is a view of ``before`` that its code can no longer make (it was replaced): its changes are shown
-    without naming claims.
+    without naming claims. ``places`` are all that anything was said of if None; where some are named, sources
+    are not graded, since a grade is about all places. ``without`` is left out on both sides.
     """
-    changes: list[dict[str, Any]] = []
-    last = desk.known(None) // DAY_US + EPOCH
-    places = desk.places(question)
-    for place in places:
-        case = desk.case(place, question)
-        days = _days(case, last)
-        if not days:
-            continue
-        first = _beliefs(desk, before, case, days, old)
-        second = _beliefs(desk, after, case, days, None)
-        for change in _changes(place, days, first, second, case.states):
-            changes.append(change | {"case": case})
-    changes.sort(key=lambda one: (-one["weight"], one["place"], one["from_day"]))
-    for change in changes[:most]:
-        day, case = change["from_day"], change["case"]
-        if old is None:
-            state = _named_state(change)
-            reasons = [explain(case, one.logic, day, end_of(day), state) for one in (before, after)]
-            change["claims"] = _reasons(*reasons)
-    answer = desk.header("diff/1")
-    answer["from"], answer["to"] = before.to_dict(), after.to_dict()
-    return _finish(desk, answer, changes, places, most) | {"sources": _grades(desk, before, after, old)}
+    sides = Side(desk, before, question, without, old), Side(desk, after, question, without)
+    ends = before.to_dict(), after.to_dict()
+    return _answer(desk, Logics(*sides), ends, without, places, most)
 
 
-def between_times(desk: Desk, known: tuple[int, int], question: str, *, most: int = 50) -> dict[str, Any]:
-    """Which places and days are believed otherwise from what is known at the second time than at the first."""
-    changes: list[dict[str, Any]] = []
-    logic = desk.loaded.logic
-    places = desk.places(question)
-    for place in places:
-        case = desk.case(place, question)
-        days = _days(case, known[1] // DAY_US + EPOCH)
-        if not days:
-            continue
-        first, second = (_hindsight(case, desk.loaded, days, one) for one in known)
-        for change in _changes(place, days, first, second, case.states):
-            state = _named_state(change)
-            reasons = [explain(case, logic, change["from_day"], one, state) for one in known]
-            changes.append(change | {"claims": _reasons(*reasons)})
-    changes.sort(key=lambda one: (-one["weight"], one["place"], one["from_day"]))
-    answer = desk.header("diff/1")
-    answer["from"], answer["to"] = ({"known_by": iso(one // DAY_US + EPOCH)} for one in known)
-    return _finish(desk, answer, changes, places, most)
-
-
-def _finish(
-    desk: Desk, answer: dict[str, Any], changes: list[dict[str, Any]], places: Sequence[str], most: int
+def with_and_without(
+    desk: Desk,
+    without: Sequence[Without],
+    question: str,
+    *,
+    most: int = 50,
+    places: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    answer["totals"] = {
-        "places": len(places),
-        "places_changed": len({change["place"] for change in changes}),
-        "intervals": len(changes),
-        "days_changed": sum(change["to_day"] - change["from_day"] + 1 for change in changes),
-    }
-    answer["changes"] = [
-        {
-            "place": place_shape(desk, change["place"]),
-            "from_day": iso(change["from_day"]),
-            "to_day": iso(change["to_day"]),
-            "from": change["from"],
-            "to": change["to"],
-            "before": jsonable(change["before"]),
-            "after": jsonable(change["after"]),
-            "claims": change.get("claims", []),
-        }
-        for change in changes[:most]
-    ]
+    """Which places and days would be believed otherwise, known then, had some sources never spoken."""
+    sides = Side(desk, desk.loaded, question), Side(desk, desk.loaded, question, without)
+    logic = desk.loaded.to_dict()
+    ends = logic | {"without": []}, logic | {"without": [one.text for one in without]}
+    return _answer(desk, Logics(*sides), ends, (), places, most)
+
+
+def between_times(
+    desk: Desk,
+    known: tuple[int, int],
+    question: str,
+    *,
+    most: int = 50,
+    places: Sequence[str] | None = None,
+    without: Sequence[Without] = (),
+) -> dict[str, Any]:
+    """Which places and days are believed otherwise from what is known at the second moment than from what was
+    at the first, an earlier one (both in microseconds since 1970)."""
+    first, second = ({"known_by": _moment(one)} for one in known)
+    times = Times(desk, known, question, without, graded=places is None)
+    return _answer(desk, times, (first, second), without, places, most)
+
+
+def digest(answer: dict[str, Any]) -> str:
+    """What an answer says differs, as hex SHA-256: over its totals, changes and sources as JSON with keys in
+    order and no spaces. Clocks, position and root are no part of it."""
+    said = {name: answer[name] for name in ("totals", "changes", "sources")}
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _answer(
+    desk: Desk,
+    comparison: Logics | Times,
+    ends: tuple[dict[str, Any], dict[str, Any]],
+    without: Sequence[Without],
+    places: Sequence[str] | None,
+    most: int,
+) -> dict[str, Any]:
+    chosen = desk.places(comparison.question) if places is None else list(dict.fromkeys(places))
+    intervals: list[Interval] = []
+    place_days = 0
+    for done, place in enumerate(chosen):
+        desk.views.progress("comparing", done, len(chosen))
+        found = comparison.compare(place)
+        place_days += found.days
+        intervals += found.intervals
+    desk.views.progress("comparing", len(chosen), len(chosen))
+    sources = grades.moved(*comparison.standings()) if places is None else []
+    answer = desk.header("diff/1")
+    answer["question"] = comparison.question
+    answer["from"], answer["to"] = ends
+    answer["without"] = [one.text for one in without]
+    answer["totals"] = totals(intervals, len(chosen), place_days)
+    answer["totals"]["sources"] = len(sources) if places is None else None
+    answer["changes"] = _explained(desk, comparison, by_size(intervals)[:most])
+    answer["sources"] = sources[:most]
+    answer["digest"] = digest(answer)
     return answer
 
 
-def _days(case: Case, last: int) -> list[int]:
-    """From the first to the last day on which anything arrived or is spoken of."""
-    arrivals = [one.known // DAY_US + EPOCH for one in happenings(case)]
-    if not arrivals:
-        return []
-    first = min([*arrivals, *(piece.lo for piece in case.testimony)])
-    return list(range(first, min(max(arrivals), last) + 1))
+def _moment(known: int) -> str:
+    """A day where it is a day's end that is meant, else the instant."""
+    day = day_of(known)
+    return iso(day) if known == end_of(day) else instant_text(known)
 
 
-def _beliefs(desk: Desk, loaded: Loaded, case: Case, days: list[int], old: Beliefs | None) -> np.ndarray:
-    if loaded.logic.believe is not None:
-        return _asked(case, loaded, days)
-    view = old or desk.views.beliefs(loaded, desk.head, desk.directory)
-    return series(view.knots(case.place, case.question), days, case.states, loaded.logic)
+def _explained(desk: Desk, comparison: Logics | Times, listed: Sequence[Interval]) -> list[dict[str, Any]]:
+    """The listed intervals with their reasons, all those of one place worked out together."""
+    states = states_of(desk.directory, comparison.question)
+    by_place: dict[str, list[Interval]] = {}
+    for one in listed:
+        by_place.setdefault(one.place, []).append(one)
+    shapes: dict[tuple[str, int], dict[str, Any]] = {}
+    for done, (place, intervals) in enumerate(by_place.items()):
+        desk.views.progress("explaining", done, len(by_place))
+        for one, why in zip(intervals, comparison.differences(place, intervals), strict=True):
+            shapes[place, one.first] = _change(desk, one, why, states)
+    desk.views.progress("explaining", len(by_place), len(by_place))
+    return [shapes[one.place, one.first] for one in listed]
 
 
-def _asked(case: Case, loaded: Loaded, days: list[int]) -> np.ndarray:
-    """A logic that judges by itself, asked on every day."""
-    out = np.full((len(days), len(case.states)), np.nan)
-    for row, day in enumerate(days):
-        verdict = judge(case, loaded.logic, day, end_of(day))
-        if verdict.believed != UNKNOWN:
-            out[row] = list(verdict.probabilities.values())
-    return out
+def _change(desk: Desk, one: Interval, why: Difference, states: States) -> dict[str, Any]:
+    _, a, b = one.ask(states)
+    told = [share for share in why.shares if jsonable(share.change)]
+    return {
+        "place": place_shape(desk, one.place),
+        "from_day": iso(one.first),
+        "to_day": iso(one.last),
+        "from": one.old,
+        "to": one.new,
+        "days": one.days,
+        "difference": jsonable(one.difference),
+        "day": iso(one.day),
+        "before": _named(one.before, states),
+        "after": _named(one.after, states),
+        "state": states.names[a],
+        "against": states.names[b],
+        "log_odds": jsonable({"before": why.before, "after": why.after, "change": why.change}),
+        "additive": why.additive,
+        "prior": jsonable(why.prior),
+        "staleness": jsonable(why.staleness),
+        "remainder": jsonable(why.remainder),
+        "claims": [_claim(share) for share in told[:_NAMED]],
+        "others": {
+            "count": len(told[_NAMED:]),
+            "change": jsonable(math.fsum(share.change for share in told[_NAMED:])),
+        },
+    }
 
 
-def _hindsight(case: Case, loaded: Loaded, days: list[int], known: int) -> np.ndarray:
-    out = np.full((len(days), len(case.states)), np.nan)
-    if loaded.logic.believe is not None:
-        for row, day in enumerate(days):
-            verdict = judge(case, loaded.logic, day, known)
-            if verdict.believed != UNKNOWN:
-                out[row] = list(verdict.probabilities.values())
-        return out
-    chain = Assembly.known_by(case, loaded.logic, known).chain
-    for row, day in enumerate(days):
-        if not chain.empty(day):
-            out[row] = chain.smoothed(day) if known > end_of(day) else chain.filtered(day)
-    return out
+def _named(row: tuple[float, ...] | None, states: States) -> dict[str, float]:
+    return {} if row is None else dict(zip(states.names, jsonable(row), strict=True))
 
 
-def _changes(
-    place: str, days: list[int], first: np.ndarray, second: np.ndarray, states: States
-) -> list[dict[str, Any]]:
-    """Maximal intervals over which one pair of different beliefs holds."""
-    found: list[dict[str, Any]] = []
-    pairs = zip(days, names_of(first, states), names_of(second, states), first, second, strict=True)
-    for day, old, new, p, q in pairs:
-        if old == new:
-            continue
-        moved = float(np.abs(np.nan_to_num(q) - np.nan_to_num(p)).max())
-        run = found[-1] if found else None
-        if run and run["to_day"] == day - 1 and (run["from"], run["to"]) == (old, new):
-            run["to_day"] = day
-            run["weight"] += moved
-            continue
-        found.append(
-            {
-                "place": place,
-                "from_day": day,
-                "to_day": day,
-                "from": old,
-                "to": new,
-                "before": _named(p, states),
-                "after": _named(q, states),
-                "weight": moved,
-            }
-        )
-    return found
-
-
-def _named_state(change: dict[str, Any]) -> str:
-    """The state a change is explained for: the one believed after, else the one believed before."""
-    return str(change["from"] if change["to"] == UNKNOWN else change["to"])
-
-
-def _named(row: np.ndarray, states: States) -> dict[str, float]:
-    return {} if np.isnan(row[0]) else dict(zip(states.names, row.tolist(), strict=True))
-
-
-def _reasons(before: Why, after: Why) -> list[dict[str, Any]]:
-    """The pieces whose weight changed most, in nats for the state that is believed after."""
-    if UNKNOWN in (before.verdict.believed, after.verdict.believed):
-        before_weights: dict[str, float] = {}
-    else:
-        before_weights = {one.piece.id: one.weight for one in before.heard}
-    after_weights = {one.piece.id: one.weight for one in after.heard}
-    pieces = {one.piece.id: one.piece for one in (*before.heard, *after.heard)}
-    rows = []
-    for name, piece in pieces.items():
-        old, new = before_weights.get(name, 0.0), after_weights.get(name, 0.0)
-        rows.append(
-            {
-                "utterance": name,
-                "claimant": piece.source if isinstance(piece, Testimony) else piece.by,
-                "act": piece.act if isinstance(piece, Testimony) else "rules",
-                "state": said_state(piece) if isinstance(piece, Testimony) else piece.state,
-                "before": jsonable(old),
-                "after": jsonable(new),
-                "change": jsonable(new - old),
-            }
-        )
-    rows = [row for row in rows if row["change"]]
-    rows.sort(key=lambda row: (-abs(row["change"]), row["utterance"]))
-    return rows[:_REASONS]
-
-
-def _grades(desk: Desk, before: Loaded, after: Loaded, old: Beliefs | None) -> list[dict[str, Any]]:
-    """Sources whose suggested grade differs."""
-    first = (old or desk.views.beliefs(before, desk.head, desk.directory)).scores()
-    second = desk.views.beliefs(after, desk.head, desk.directory).scores()
-    rows = []
-    for source in sorted(first.keys() | second.keys()):
-        letters = [
-            grade(one[source].confirmed, one[source].refuted) if source in one else "F"
-            for one in (first, second)
-        ]
-        if letters[0] != letters[1]:
-            rows.append({"source": source, "from": letters[0], "to": letters[1]})
-    return rows
+def _claim(share: Share) -> dict[str, Any]:
+    piece = share.piece
+    return {
+        "utterance": piece.id,
+        "claimant": piece.source if isinstance(piece, Testimony) else piece.by,
+        "act": piece.act if isinstance(piece, Testimony) else "rules",
+        "state": said_state(piece) if isinstance(piece, Testimony) else piece.state,
+        "before": jsonable(share.before),
+        "after": jsonable(share.after),
+        "change": jsonable(share.change),
+    }

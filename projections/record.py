@@ -1,287 +1,72 @@
-"""The record: which entries speak of which place, kept as a table beside the ledger.
+"""The record: which entries speak of which place, found through the cache of envelopes.
 
-The shared first step of every replay. It holds nothing that the ledger does not: each row repeats an
-entry's author fields under the place and question it was recorded for, so that one case can be read without
-scanning the ledger. It is a fold (``route`` is pure but for looking up earlier entries) and can be deleted
-at any time.
+It reads the cases of single places, for whoever asks why, in hindsight, or as the ledger once was. What it
+hands to ``case.fold`` are the ledger's own events; the cache only says where they stand.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
 
 import orjson
 
 from ledger.codec import Recorded
 from ledger.directory import Directory
-from ledger.errors import BadEvent
 from projections.case import Case, Correction, Fate, Row, corrections_of, fold
+from projections.envelopes.cache import Envelopes
+from projections.envelopes.reading import ENTRIES, EVERYWHERE, TYPES, Fated
+from projections.envelopes.shape import FIELDS, PACK
 
-VERSION = 1
-ENTRIES = frozenset(
-    ("claim-reported", "evidence-reported", "display-observed", "claim-withdrawn", "state-ruled")
-)
-FATES = frozenset(("entry-corrected", "entry-retracted", "claim-adjudicated", "evidence-voided"))
-#: The types that this version can read; the closed set, without the models behind it.
-TYPES = frozenset(
-    f"{name}/1"
-    for name in (
-        *("ledger-opened", "question-opened", "party-named", "place-registered", "place-described"),
-        *("place-merged", "source-registered", "source-described", "source-merged", "sources-linked"),
-        *ENTRIES,
-        *FATES,
-        *("entry-redacted", "logic-promoted"),
-    )
-)
-#: Registry events after which every belief may differ, not only those of places touched.
-RESHAPING = frozenset(
-    (
-        "party-named",
-        "question-opened",
-        "place-merged",
-        "source-merged",
-        "source-described",
-        "sources-linked",
-        "place-described",
-    )
-)
-
-#: Stands for the place of what befell a look at a whole display.
-EVERYWHERE = ""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry (
-  place TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
-  id TEXT NOT NULL, name TEXT NOT NULL, recorded TEXT NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (place, question, position)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fate (
-  place TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
-  id TEXT NOT NULL, target TEXT NOT NULL, name TEXT NOT NULL, recorded TEXT NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (place, question, position)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS display (
-  source TEXT NOT NULL, place TEXT NOT NULL, question TEXT NOT NULL,
-  PRIMARY KEY (source, place, question)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS observed (
-  source TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
-  id TEXT NOT NULL, recorded TEXT NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (source, question, position)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS beside (
-  place TEXT NOT NULL, question TEXT NOT NULL,
-  from_place TEXT NOT NULL, from_question TEXT NOT NULL, from_position INTEGER NOT NULL,
-  PRIMARY KEY (place, question, from_place, from_question, from_position)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS doubt (
-  evidence TEXT NOT NULL, place TEXT NOT NULL, question TEXT NOT NULL, position INTEGER NOT NULL,
-  PRIMARY KEY (evidence, place, question, position)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS beside_from ON beside (from_place, from_question, from_position);
-"""
+__all__ = ["ENTRIES", "TYPES", "Record", "Spot"]
 
 Spot = tuple[str, str]
 """Place id as recorded, and question."""
 
-Lookup = Callable[[str], "Recorded | None"]
-"""The first event of a stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One row for one table; the table ``looked`` is no table: it says that all that a source displays on a
-    question was looked at again."""
-
-    table: str
-    values: tuple[Any, ...]
-
-
-def spot_of(recorded: Recorded) -> Spot | None:
-    """Where an entry stands; None for what stands nowhere (a whole display looked at, a registration)."""
-    place = recorded.data.get("place")
-    if recorded.name not in ENTRIES or place is None:
-        return None
-    return place, recorded.data.get("question", "control")
-
-
-def route(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
-    """The rows an event adds to the record and the spots it touches. Raises where it cannot be read."""
-    if recorded.type not in TYPES:
-        raise BadEvent(f"no event type {recorded.type!r}")
-    if recorded.name in ENTRIES:
-        return _entry(recorded, lookup)
-    if recorded.name in FATES:
-        return _fate(recorded, lookup)
-    return [], set()
-
-
-def _entry(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
-    data = orjson.dumps(recorded.data)
-    spot = spot_of(recorded)
-    if spot is None:
-        source, question = recorded.data["source"], recorded.data.get("question", "control")
-        values = (source, question, recorded.position, recorded.stream, recorded.recorded, data)
-        return [Op("observed", values), Op("looked", (source, question))], set()
-    ops = [
-        Op(
-            "entry",
-            (*spot, recorded.position, recorded.stream, recorded.name, recorded.recorded, data),
-        )
-    ]
-    touched = {spot}
-    if recorded.name == "claim-reported" and recorded.data.get("standing"):
-        ops.append(Op("display", (recorded.data["claimant"], *spot)))
-    ops += _leans(spot, recorded.data, lookup)
-    doubts, doubted = _doubts(recorded, recorded.data, lookup)
-    return ops + doubts, touched | doubted
-
-
-def _leans(spot: Spot, data: dict[str, Any], lookup: Lookup) -> list[Op]:
-    """What an entry on a spot leans on elsewhere, be it through other evidence."""
-    ops = []
-    leant, seen = list(data.get("based_on", ())), set()
-    while leant:
-        name = leant.pop()
-        evidence = lookup(name) if name not in seen else None
-        seen.add(name)
-        elsewhere = spot_of(evidence) if evidence else None
-        if evidence is not None and elsewhere is not None:
-            leant += evidence.data.get("based_on", ())
-            if elsewhere != spot:
-                ops.append(Op("beside", (*spot, *elsewhere, evidence.position)))
-    return ops
-
-
-def _doubts(recorded: Recorded, data: dict[str, Any], lookup: Lookup) -> tuple[list[Op], set[Spot]]:
-    """What a claim speaks against if that is evidence, and where the evidence was recorded."""
-    spot = spot_of(recorded)
-    if spot is None or not data.get("target") or data.get("act") not in ("denies", "doubts"):
-        return [], set()
-    evidence = lookup(data["target"])
-    elsewhere = spot_of(evidence) if evidence and evidence.name == "evidence-reported" else None
-    if evidence is None or elsewhere is None:
-        return [], set()
-    return [Op("doubt", (evidence.stream, *spot, recorded.position))], {elsewhere}
-
-
-def _fate(recorded: Recorded, lookup: Lookup) -> tuple[list[Op], set[Spot]]:
-    first = lookup(recorded.stream)
-    spot = spot_of(first) if first else None
-    ops = []
-    if first is not None and first.name == "display-observed" and spot is None:
-        spot = (EVERYWHERE, first.data.get("question", "control"))
-        ops.append(Op("looked", (first.data["source"], spot[1])))
-    if first is None or spot is None:
-        return [], set()
-    ops.append(
-        Op(
-            "fate",
-            (
-                *spot,
-                recorded.position,
-                recorded.entry,
-                recorded.data["target"],
-                recorded.name,
-                recorded.recorded,
-                orjson.dumps(recorded.data),
-            ),
-        )
-    )
-    touched = {spot} if spot[0] != EVERYWHERE else set()
-    changes = recorded.data.get("changes", {}) if recorded.data["target"] == first.entry else {}
-    corrected = {**first.data, **changes}
-    if changes.get("place") or changes.get("question"):
-        moved = (corrected.get("place") or spot[0], corrected.get("question") or spot[1])
-        ops.append(Op("beside", (*moved, *spot, first.position)))
-        ops += _leans(moved, corrected, lookup)
-        touched.add(moved)
-    displays = changes.keys() & {"standing", "claimant", "place", "question"}
-    if displays and corrected.get("standing") and touched:
-        shown = (corrected["claimant"], corrected["place"], corrected.get("question", "control"))
-        ops.append(Op("display", shown))
-    if changes.get("based_on") and touched:
-        ops += _leans(spot, corrected, lookup)
-    if "target" in changes or "act" in changes:
-        doubts, doubted = _doubts(first, corrected, lookup)
-        ops, touched = ops + doubts, touched | doubted
-    return ops, touched
+_AT = {name: n for n, name in enumerate(
+    ("position", "known", "saying", "id", "target", "place", "source", "question", "state")
+)}  # fmt: skip
+assert [name for name, _ in FIELDS][: len(_AT)] == list(_AT)
+_STANDING = 2  # the kind of what is displayed, in a record
 
 
 class Record:
-    """Reads cases out of a record's tables, and writes routed rows into them."""
+    """Cases of places, read through a cache that has reached the position asked for.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
-        self._looked: dict[tuple[str, str], list[Row]] = {}
+    ``event`` gives the event at a position, ``first`` the first event of a stream.
+    """
 
-    def write(self, ops: list[Op]) -> None:
-        self._looked.clear()
-        for table in ("entry", "fate", "display", "observed", "beside", "doubt"):
-            rows = [op.values for op in ops if op.table == table]
-            if rows:
-                marks = ",".join("?" * len(rows[0]))
-                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)
+    def __init__(
+        self,
+        cache: Envelopes,
+        event: Callable[[int], Recorded | None],
+        first: Callable[[str], Recorded | None],
+    ) -> None:
+        self._cache, self._event, self._first = cache, event, first
+        self._codes = cache.codes
+        self._row = lru_cache(maxsize=4_096)(self._read_row)
 
     def spots(self) -> list[Spot]:
         """Every place (as recorded, or as corrected) and question that anything was said of, in order."""
-        return list(
-            self._db.execute(
-                "SELECT place, question FROM entry UNION SELECT place, question FROM beside ORDER BY 1, 2"
-            )
-        )
-
-    def entries(self, place: str, question: str) -> list[tuple[int, str]]:
-        """(position, id) of what was recorded for a spot."""
-        return list(
-            self._db.execute(
-                "SELECT position, id FROM entry WHERE place = ? AND question = ? ORDER BY 1",
-                (place, question),
-            )
-        )
+        names = self._codes.names
+        found = {(names[place], names[question]) for place, question in self._cache.spoken_of()}
+        return sorted(spot for spot in found if spot[0] != EVERYWHERE)
 
     def corrections(self, place: str, question: str, directory: Directory, position: int) -> list[Correction]:
         """What corrections made of entries recorded for a place, or moved to it, by a position."""
         found: list[Correction] = []
-        for spelled in directory.merged_into(place):
-            spots = {(spelled, question)}
-            spots.update(
-                self._db.execute(
-                    "SELECT from_place, from_question FROM beside WHERE place = ? AND question = ?",
-                    (spelled, question),
-                )
-            )
-            for spot in sorted(spots):
-                found += self._corrections_at(spot, position)
-        return sorted(found, key=lambda one: one.position)
-
-    def _corrections_at(self, spot: Spot, position: int) -> list[Correction]:
-        fates = list(self._fates(spot, position, "entry-corrected"))
-        if not fates:
-            return []
-        targets = {fate.target.partition("@")[0] for fate in fates}
-        rows = [
-            Row(at, entry, name, recorded, spot[0], orjson.loads(data))
-            for at, entry, name, recorded, data in self._rows("entry", spot, position)
-            if entry in targets
-        ]
-        return corrections_of(rows, fates)
-
-    def leaning(self, spots: set[Spot]) -> set[Spot]:
-        """Spots with something that leans on, or moved from, one of these."""
-        found: set[Spot] = set()
-        for spot in spots:
-            found.update(
-                self._db.execute(
-                    "SELECT place, question FROM beside WHERE from_place = ? AND from_question = ?", spot
-                )
-            )
-        return found
-
-    def displaying(self, source: str, question: str) -> set[Spot]:
-        """Spots on which a standing source ever displayed something."""
-        return set(
-            self._db.execute(
-                "SELECT place, question FROM display WHERE source = ? AND question = ?", (source, question)
-            )
-        )
+        for code in self._spelled(place, directory):
+            fates = [one for one in self._cache.fates(code) if one.name == "entry-corrected"]
+            for at, home in self._cache.moved(code):
+                fates += [one for one in self._cache.fates(home) if one.at == at and home != code]
+            fates = [one for one in fates if one.position <= position]
+            rows = [row for at in {one.at for one in fates} if (row := self._row(at)) is not None]
+            mine = corrections_of(rows, [_fate(one) for one in fates])
+            for one in mine:
+                asked = {data.get("question", "control") for data in (one.before, one.after)}
+                if question in asked and any(one.position == known.position for known in fates):
+                    found.append(one)
+        return sorted({one.position: one for one in found}.values(), key=lambda one: one.position)
 
     def case(self, place: str, question: str, directory: Directory, position: int) -> Case:
         """The case of a place as the ledger held it at ``position``, with its parts and its whole."""
@@ -289,103 +74,132 @@ class Record:
         whole = directory.whole(place)
         if whole is not None:
             near.append(whole)
-        rows: dict[int, Row] = {}
-        fates: dict[int, Fate] = {}
+        gathering = _Gathering(self, question, position)
         for one in near:
-            for spelled in directory.merged_into(one):
-                self._read((spelled, question), position, rows, fates)
-        self._read_displays(rows, fates, question, directory, position)
-        self._read_doubts(rows, fates, position)
-        return fold(place, question, rows.values(), list(fates.values()), directory, position)
+            for code in self._spelled(one, directory):
+                gathering.place(code)
+        gathering.looks(directory)
+        gathering.leant_on()
+        gathering.doubts()
+        rows = [gathering.rows[at] for at in sorted(gathering.rows)]
+        return fold(place, question, rows, list(gathering.fates.values()), directory, position)
 
-    def _read(self, spot: Spot, position: int, rows: dict[int, Row], fates: dict[int, Fate]) -> None:
-        for row in self._rows("entry", spot, position):
-            rows[row[0]] = Row(row[0], row[1], row[2], row[3], spot[0], orjson.loads(row[4]))
-        for fate in self._fates(spot, position):
-            fates[fate.position] = fate
-        beside = self._db.execute(
-            "SELECT from_place, from_question, from_position FROM beside"
-            " WHERE place = ? AND question = ? AND from_position <= ?",
-            (*spot, position),
-        ).fetchall()
-        for from_place, from_question, at in beside:
-            self._read_one((from_place, from_question), at, position, rows, fates)
+    def _spelled(self, place: str, directory: Directory) -> list[int]:
+        """The codes of a place and of every id merged into it."""
+        ids = dict.fromkeys([*directory.merged_into(place), *directory.aliases_of(place)])
+        return [self._codes[one] for one in ids if one in self._codes]
 
-    def _read_one(
-        self, spot: Spot, at: int, position: int, rows: dict[int, Row], fates: dict[int, Fate]
-    ) -> None:
-        """One entry of another spot, with what befell it."""
-        if at in rows:
-            return
-        for row in self._db.execute(
-            "SELECT position, id, name, recorded, data FROM entry"
-            " WHERE place = ? AND question = ? AND position = ?",
-            (*spot, at),
-        ):
-            rows[row[0]] = Row(row[0], row[1], row[2], row[3], spot[0], orjson.loads(row[4]))
-            for fate in self._fates(spot, position):
-                if fate.target.partition("@")[0] == row[1]:
-                    fates[fate.position] = fate
+    def _read_row(self, at: int) -> Row | None:
+        recorded = self._event(at)
+        if recorded is None or recorded.name not in ENTRIES:
+            return None
+        where = recorded.data.get("place") or EVERYWHERE
+        return Row(at, recorded.stream, recorded.name, recorded.recorded, where, recorded.data)
 
-    def _read_doubts(self, rows: dict[int, Row], fates: dict[int, Fate], position: int) -> None:
-        """Who spoke against the evidence here or leant on from here, wherever that was recorded."""
-        for evidence in [row.id for row in rows.values() if row.name == "evidence-reported"]:
-            for place, question, at in self._db.execute(
-                "SELECT place, question, position FROM doubt WHERE evidence = ? AND position <= ?",
-                (evidence, position),
-            ).fetchall():
-                self._read_one((place, question), at, position, rows, fates)
 
-    def _rows(self, table: str, spot: Spot, position: int) -> Iterator[tuple[Any, ...]]:
-        return self._db.execute(
-            f"SELECT position, id, name, recorded, data FROM {table}"
-            " WHERE place = ? AND question = ? AND position <= ?",
-            (*spot, position),
-        )
+class _Gathering:
+    """One case's rows and fates, as they are found."""
 
-    def _fates(self, spot: Spot, position: int, name: str = "%") -> Iterator[Fate]:
-        for row in self._db.execute(
-            "SELECT position, id, target, name, recorded, data FROM fate"
-            " WHERE place = ? AND question = ? AND position <= ? AND name LIKE ?",
-            (*spot, position, name),
-        ):
-            at, entry, target, name, recorded, data = row
-            yield Fate(at, entry, target, name, recorded, orjson.loads(data))
+    def __init__(self, record: Record, question: str, position: int) -> None:
+        self.record, self.cache = record, record._cache
+        self.question, self.position = record._codes.get(question, -1), position
+        self.rows: dict[int, Row] = {}
+        self.fates: dict[int, Fate] = {}
+        self._of_place: dict[int, list[Fated]] = {}
+        self._sources: set[int] = set()
 
-    def _read_displays(
-        self,
-        rows: dict[int, Row],
-        fates: dict[int, Fate],
-        question: str,
-        directory: Directory,
-        position: int,
-    ) -> None:
-        """Looks at whole displays, for the standing sources that show something here."""
-        claimants = {row.data["claimant"] for row in rows.values() if row.data.get("standing")}
-        by_id = {row.id: row for row in rows.values()}
-        for fate in fates.values():  # what a correction made a display, or another's display
-            row, changes = by_id.get(fate.target), fate.data.get("changes", {})
-            if row and "claimant" in row.data and changes.keys() & {"standing", "claimant"}:
-                claimants.add(changes.get("claimant") or row.data["claimant"])
-        sources = {one for claimant in claimants for one in directory.merged_sources_into(claimant)}
-        for source in sorted(sources):
-            rows.update(
-                (row.position, row) for row in self._looks(source, question) if row.position <= position
-            )
-        if sources:
-            for fate in self._fates((EVERYWHERE, question), position):
-                fates[fate.position] = fate
-
-    def _looks(self, source: str, question: str) -> list[Row]:
-        """Every look at a source's whole display; kept, since each of its places asks for it."""
-        found = self._looked.get((source, question))
+    def _fates(self, place: int) -> list[Fated]:
+        """What befell entries of a place, by the position asked for; read once."""
+        found = self._of_place.get(place)
         if found is None:
-            found = [
-                Row(at, entry, "display-observed", recorded, EVERYWHERE, orjson.loads(data))
-                for at, entry, recorded, data in self._db.execute(
-                    "SELECT position, id, recorded, data FROM observed WHERE source = ? AND question = ?",
-                    (source, question),
-                )
-            ]
-            self._looked[(source, question)] = found
+            found = [one for one in self.cache.fates(place) if one.position <= self.position]
+            self._of_place[place] = found
         return found
+
+    def place(self, code: int) -> None:
+        """Everything recorded for an id of a place, or moved to it."""
+        fates = self._fates(code)
+        corrected = {one.at for one in fates if one.name == "entry-corrected"}
+        for at, packed in self.cache.positions(code):
+            if at > self.position:
+                break
+            values = PACK.unpack(packed)
+            if values[_AT["question"]] == self.question or at in corrected:
+                self._take(at)
+                if values[-4] == _STANDING:
+                    self._sources.add(values[_AT["source"]])
+        for one in fates:
+            self._befell(one)
+        for at, home in self.cache.moved(code):
+            self._alone(at, home)
+
+    def _take(self, at: int) -> None:
+        row = self.record._row(at)
+        if row is not None:
+            self.rows[at] = row
+
+    def _befell(self, one: Fated) -> None:
+        if one.position not in self.fates:
+            fate = self.fates[one.position] = _fate(one)
+            changes = fate.data.get("changes") or {}
+            if isinstance(changes, dict) and {"standing", "claimant"} & changes.keys():
+                row = self.record._row(one.at)
+                claimant = changes.get("claimant") or (row.data.get("claimant") if row else None)
+                if isinstance(claimant, str) and claimant in self.record._codes:
+                    self._sources.add(self.record._codes[claimant])
+
+    def _alone(self, at: int, home: int) -> None:
+        """One entry of another place, with what befell it."""
+        if at > self.position or at in self.rows:
+            return
+        self._take(at)
+        for one in self._fates(home):
+            if one.at == at:
+                self._befell(one)
+
+    def looks(self, directory: Directory) -> None:
+        """Looks at whole displays, of the standing sources that show something here."""
+        codes = self.record._codes
+        claimants = {codes.names[one] for one in self._sources}
+        sources = {
+            codes[one] for name in claimants for one in directory.merged_sources_into(name) if one in codes
+        }
+        if not sources:
+            return
+        everywhere = codes[EVERYWHERE]
+        for at, packed in self.cache.positions(everywhere):
+            if at > self.position:
+                break
+            values = PACK.unpack(packed)
+            if values[_AT["source"]] in sources and values[_AT["question"]] == self.question:
+                self._take(at)
+        for one in self._fates(everywhere):
+            self._befell(one)
+
+    def leant_on(self) -> None:
+        """Evidence that something here leans on, wherever it was recorded, be it through other evidence."""
+        leant = [one for row in self.rows.values() for one in row.data.get("based_on") or ()]
+        for fate in self.fates.values():
+            changes = fate.data.get("changes")
+            leant += (changes.get("based_on") or ()) if isinstance(changes, dict) else ()
+        seen: set[str] = set()
+        ids = {row.id for row in self.rows.values()}
+        while leant:
+            name = leant.pop()
+            if name in seen or name in ids:
+                continue
+            seen.add(name)
+            evidence = self.record._first(name)
+            if evidence is not None and evidence.data.get("place") is not None:
+                self._alone(evidence.position, self.record._codes[evidence.data["place"]])
+                leant += evidence.data.get("based_on") or ()
+
+    def doubts(self) -> None:
+        """Who spoke against the evidence here or leant on from here, wherever that was recorded."""
+        for evidence in [row.id for row in self.rows.values() if row.name == "evidence-reported"]:
+            for at, home in self.cache.doubts(evidence):
+                self._alone(at, home)
+
+
+def _fate(one: Fated) -> Fate:
+    return Fate(one.position, one.entry, one.target, one.name, one.recorded, orjson.loads(one.data))

@@ -51,6 +51,22 @@ _CODE = (
     "projections/belief/spoken.py",
     "projections/belief/tally.py",
     "projections/belief/whatif.py",
+    "projections/blobs.py",
+    "projections/columns/diagonal.py",
+    "projections/columns/folding.py",
+    "projections/columns/hearing.py",
+    "projections/columns/judging.py",
+    "projections/columns/modes.py",
+    "projections/columns/motion.py",
+    "projections/columns/opening.py",
+    "projections/columns/scoring.py",
+    "projections/columns/shapes.py",
+    "projections/columns/tables.py",
+    "projections/columns/testimony.py",
+    "projections/envelopes/cache.py",
+    "projections/envelopes/reading.py",
+    "projections/envelopes/shape.py",
+    "projections/making.py",
 )
 
 

@@ -7,14 +7,16 @@ from typing import Any
 from ledger.clocks import instant_text, iso
 from projections.answers import contradictions, place_shape, said_state
 from projections.belief.assembly import Assembly
-from projections.belief.base import UNKNOWN, jsonable
-from projections.belief.tally import EPOCH, diagonal, names_of, series
+from projections.belief.base import UNKNOWN
+from projections.belief.tally import EPOCH
 from projections.case import Case, Testimony
 from projections.desk import Desk
+from projections.when_known import Paths, believed_then, when_did_we_know
 
 
 def timeline(desk: Desk, place: str, question: str, known: int, position: int) -> dict[str, Any]:
-    """Everything known of a place by a moment: claims, runs of belief, displays and how long unseen."""
+    """Everything known of a place by a moment: claims, runs of belief and how late they came, displays and how
+    long unseen."""
     case = desk.case(place, question, position)
     answer = desk.header("timeline/1")
     answer["position"], answer["root"] = position, desk.root(position)
@@ -22,7 +24,9 @@ def timeline(desk: Desk, place: str, question: str, known: int, position: int) -
     answer["place"] = place_shape(desk, place)
     answer["question"] = question
     answer["claims"] = [_line(case, piece, known) for piece in _in_order(case, known)]
-    answer["believed"] = runs(desk, case, known)
+    paths = None if desk.loaded.logic.believe else Paths.of(case, desk.loaded.logic, known)
+    answer["believed"] = believed_then(case, paths)
+    answer["when_did_we_know"] = when_did_we_know(case, paths)
     answer["displays"] = displays(desk, case, known)
     answer["contradictions"] = contradictions(case, known)
     return answer
@@ -70,36 +74,6 @@ def _status(case: Case, piece: Testimony, known: int) -> list[str]:
     entries = {report.entry for report in piece.reports}
     status += [f"corrected by #{one.position}" for one in case.corrections if one.entry in entries]
     return status
-
-
-def runs(desk: Desk, case: Case, known: int) -> list[dict[str, Any]]:
-    """Stretches of days over which the same state was believed then, until the last arrival."""
-    logic = desk.loaded.logic
-    if logic.believe is not None:
-        return []
-    last = known // 86_400_000_000 + EPOCH
-    knots = [knot for knot in diagonal(case, logic)[0] if knot.since <= last]
-    if not knots:
-        return []
-    days = list(range(knots[0].since, knots[-1].since + 1))
-    rows = series(knots, days, case.states, logic)
-    found: list[dict[str, Any]] = []
-    for day, name, row in zip(days, names_of(rows, case.states), rows, strict=True):
-        p = None if name == UNKNOWN else float(row[case.states.index(name)])
-        if found and found[-1]["believed"] == name:
-            found[-1]["to"] = iso(day)
-            found[-1]["p_last"] = jsonable(p)
-        else:
-            found.append(
-                {
-                    "from": iso(day),
-                    "to": iso(day),
-                    "believed": name,
-                    "p_first": jsonable(p),
-                    "p_last": jsonable(p),
-                }
-            )
-    return found
 
 
 def displays(desk: Desk, case: Case, known: int) -> list[dict[str, Any]]:

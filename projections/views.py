@@ -1,24 +1,26 @@
 """Materialised views beside the ledger: one file a view, catching up on new events, never trusted over it.
 
-``record@1.db`` holds the entries by place; ``NAME@VERSION.db`` what one logic makes of them: the knots from
-which "known then" is answered, and the scores of the sources. Each carries the ledger's id, the position it
-has reached and the hash of the row there; a record that does not fit is rebuilt without a word, since it can
-be. A belief view whose fingerprint is another logic's is not: the answer says that a replay is due.
+``envelopes@1.db`` is the cache of what was recorded, by place; ``NAME@VERSION.db`` what one logic makes of it:
+the knots from which "known then" is answered, and the scores of the sources. Each carries the ledger's id,
+the position it has reached and the hash of the row there; a cache that does not fit is made again without a
+word, since it can be. A belief view whose fingerprint is another logic's is not: the answer says that a
+replay is due.
 
 A view is built under another name and moved into place, so that a crash leaves the old one or none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import orjson
 
@@ -27,22 +29,21 @@ from ledger.clocks import instant_key
 from ledger.codec import Recorded, decode
 from ledger.directory import Directory
 from ledger.errors import Locked, ReplayDue, Usage, WriteFailed
-from projections import record as records
+from projections import blobs
 from projections.belief.base import Logic
-from projections.belief.happenings import happenings
-from projections.belief.tally import DAY_US, EPOCH, Knot, diagonal
-from projections.case import Case
-from projections.credibility import Score, score
+from projections.blobs import Knot
+from projections.credibility import Score
 from projections.engine import Projection, Quarantined, fold
-from projections.record import Record, Spot, route
+from projections.envelopes import shape
+from projections.envelopes.cache import Damaged, Envelopes
+from projections.making import Made, Maker, Spot, reshapes, touched_by
+from projections.record import Record
 from projections.registry import Loaded, fingerprint
 
 T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of) while something long is under way."""
-
-_BATCH = 5_000
 
 _META = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -52,19 +53,11 @@ CREATE TABLE IF NOT EXISTS quarantine (
 """
 
 _BELIEFS = """
-CREATE TABLE IF NOT EXISTS knot (
-  place TEXT NOT NULL, question TEXT NOT NULL, since INTEGER NOT NULL, at INTEGER NOT NULL,
-  belief BLOB NOT NULL, rates BLOB NOT NULL, origins INTEGER NOT NULL, claims INTEGER NOT NULL,
-  newest INTEGER, displays TEXT NOT NULL,
-  PRIMARY KEY (place, question, since)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS spoken (
-  place TEXT NOT NULL, question TEXT NOT NULL, first INTEGER NOT NULL,
-  PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spot (
+  n INTEGER PRIMARY KEY, place TEXT NOT NULL, question TEXT NOT NULL, knots INTEGER NOT NULL,
+  first INTEGER, due INTEGER, data BLOB NOT NULL, UNIQUE (place, question)) STRICT;
 CREATE TABLE IF NOT EXISTS score (
-  place TEXT NOT NULL, question TEXT NOT NULL, source TEXT NOT NULL, score BLOB NOT NULL,
-  PRIMARY KEY (place, question, source)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS due (
-  place TEXT NOT NULL, question TEXT NOT NULL, at INTEGER NOT NULL,
+  place TEXT NOT NULL, question TEXT NOT NULL, sources TEXT NOT NULL, counts BLOB NOT NULL,
   PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS choked (
   place TEXT NOT NULL, question TEXT NOT NULL,
@@ -147,57 +140,49 @@ class Views:
         self.root = root
         self.progress = progress or (lambda what, done, of: None)
         self._open: dict[str, View] = {}
+        self._cache: Envelopes | None = None
 
     def close(self) -> None:
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
         for view in self._open.values():
             view.close()
         self._open.clear()
 
     # -- the record ----------------------------------------------------------------------------------
 
-    def record(self, head: int, *, replay: bool = False) -> Record:
-        """The entries by place, caught up to ``head``. ``replay`` reads the whole ledger again."""
-        return self._mended(lambda: self._caught_up_record(head, replay))
+    def envelopes(self, head: int, *, replay: bool = False) -> Envelopes:
+        """The cache of what was recorded, caught up to ``head``. ``replay`` reads the whole ledger again."""
+        return self._mended(lambda: self._caught_up_envelopes(head, replay))
 
-    def _caught_up_record(self, head: int, replay: bool) -> Record:
-        view = self._record_view()
-        stamp = view.stamp()
-        if stamp is None or replay or not self._fits(stamp, head):
-            view = self._rebuild(view.path, records.SCHEMA, "record", lambda v: self._feed(v, 0, head))
-        elif stamp.position < head:
-            with view.transaction():
-                stamp = view.stamp()
-                assert stamp is not None
-                if stamp.position < head:  # else another process was quicker
-                    self._feed(view, stamp.position, head)
-        self._open["record"] = view
-        return Record(view.db)
+    def _caught_up_envelopes(self, head: int, replay: bool) -> Envelopes:
+        cache = self._opened_cache()
+        if replay:
+            cache.clear()
+        name = self.ledger.directory().ledger or ""
+        cache.catch_up(self.ledger.store, head, reading_fingerprint(), name, self._reading_progress)
+        return cache
+
+    def _opened_cache(self) -> Envelopes:
+        if self._cache is None:
+            self._folder()
+            try:
+                self._cache = Envelopes(self.root / f"envelopes@{shape.VERSION}.db")
+            except sqlite3.OperationalError as error:
+                raise self._unwritable(error) from None
+        return self._cache
+
+    def _reading_progress(self, done: int, of: int) -> None:
+        self.progress("reading the ledger", done, of)
+
+    def record(self, head: int) -> Record:
+        """The entries by place, caught up to ``head``."""
+        return Record(self.envelopes(head), self.ledger.event, self._first)
 
     def quarantined(self) -> list[Quarantined]:
-        """Events that no place could be found for."""
-        return self._record_view().quarantined()
-
-    def _record_view(self) -> View:
-        if "record" not in self._open:
-            self._open["record"] = self._view(f"record@{records.VERSION}.db", records.SCHEMA)
-        return self._open["record"]
-
-    def _feed(self, view: View, position: int, head: int) -> None:
-        record = Record(view.db)
-        ops: list[records.Op] = []
-        bad: list[Quarantined] = []
-        for recorded in self._events(position, head, "reading the ledger"):
-            try:
-                ops += route(recorded, self._first)[0]
-            except Exception as error:
-                name = type(error).__name__
-                bad.append(Quarantined(recorded.position, recorded.entry, f"{name}: {error}"))
-            if len(ops) >= _BATCH:
-                record.write(ops)
-                ops.clear()
-        record.write(ops)
-        view.quarantine(bad)
-        view.put_stamp(self._stamp(head, "record"))
+        """Events that could not be read."""
+        return [Quarantined(*one) for one in self._opened_cache().bad()]
 
     # -- beliefs ---------------------------------------------------------------------------------------
 
@@ -209,21 +194,25 @@ class Views:
         return self._mended(lambda: self._caught_up_beliefs(loaded, head, directory, replay))
 
     def _caught_up_beliefs(self, loaded: Loaded, head: int, directory: Directory, replay: bool) -> Beliefs:
-        record = self.record(head, replay=replay)
         name = f"{loaded.logic.id}.db"
         view = self._view(name, _BELIEFS)
         stamp = view.stamp()
-        builder = _Builder(self, record, directory, loaded, head)
         if stamp is not None and stamp.fingerprint != loaded.fingerprint and not replay:
             raise ReplayDue(
                 f"the view of {loaded.logic.id} was built by other logic"
                 f" ({stamp.fingerprint[:12]}, now {loaded.fingerprint[:12]})",
                 remedy=f"`claims replay --logic {loaded.file or loaded.logic.id}` rebuilds it",
             )
+        if stamp is not None and not replay and stamp.position == head and self._fits(stamp, head):
+            return Beliefs(view, loaded)
+        envelopes = self.envelopes(head)
+        last = self.ledger.event(head)
+        known = instant_key(last.recorded) if last else 0
+        maker = Maker(envelopes, self.ledger.event, self._first, directory, loaded.logic, known)
         if stamp is None or replay or not self._fits(stamp, head):
-            view = self._rebuild(view.path, _BELIEFS, loaded.logic.id, builder.all)
-        elif stamp.position < head:
-            view = self._catch_up(view, builder)
+            view = self._rebuild(view.path, _BELIEFS, lambda v: self._all(v, maker, loaded, head))
+        else:
+            view = self._catch_up(view, maker, loaded, head)
         self._open[name] = view
         return Beliefs(view, loaded)
 
@@ -248,48 +237,68 @@ class Views:
         found = {}
         if self.root.is_dir():
             for path in sorted(self.root.glob("*@*.db")):
-                if not path.name.startswith("record@"):
+                if not path.name.startswith("envelopes@"):
                     stamp = self._view(path.name, "").stamp()
                     if stamp is not None:
                         found[path.name.removesuffix(".db")] = stamp
         return found
 
-    def _catch_up(self, view: View, builder: _Builder) -> View:
+    def _catch_up(self, view: View, maker: Maker, loaded: Loaded, head: int) -> View:
         """Bring a view up to the head; begins again where another process got in between."""
         while True:
             stamp = view.stamp()
-            if stamp is None or not self._fits(stamp, builder.head):
-                return self._rebuild(view.path, _BELIEFS, builder.loaded.logic.id, builder.all)
-            if stamp.position == builder.head:
+            if stamp is None or not self._fits(stamp, head):
+                return self._rebuild(view.path, _BELIEFS, lambda v: self._all(v, maker, loaded, head))
+            if stamp.position == head:
                 return view
-            spots = self._touched(stamp.position, builder)
-            if spots is None:
-                return self._rebuild(view.path, _BELIEFS, builder.loaded.logic.id, builder.all)
+            roots = self._touched(view, stamp.position, maker, head)
+            if roots is None:
+                return self._rebuild(view.path, _BELIEFS, lambda v: self._all(v, maker, loaded, head))
             with view.transaction():
                 if view.stamp() == stamp:
-                    builder.some(view, spots)
+                    self._some(view, maker, sorted(roots), loaded, head)
                     return view
 
-    def _touched(self, position: int, builder: _Builder) -> set[Spot] | None:
-        """Where the events behind a position may have changed beliefs; None means everywhere."""
-        spots: set[Spot] = set()
-        for recorded in self._events(position, builder.head, "catching up"):
-            try:
-                ops, touched = route(recorded, self._first)
-            except Exception:  # quarantined by the record already
-                continue
-            if _reshapes(recorded):
+    def _touched(self, view: View, position: int, maker: Maker, head: int) -> set[str] | None:
+        """Families whose beliefs the events behind a position may have changed; None means all."""
+        due = view.db.execute("SELECT place FROM spot WHERE due <= ?", (maker.known,))
+        roots = {maker.families.root(place) for (place,) in due}
+        for recorded in self._events(position, head, "catching up"):
+            if reshapes(recorded):
                 return None
-            spots |= touched
-            if recorded.name == "place-registered" and recorded.data.get("parent"):
-                # What was said of the whole reaches its new part.
-                spots |= {(recorded.data["parent"], question) for question in builder.directory.questions}
-            for op in ops:
-                if op.table == "looked":
-                    source, question = op.values
-                    for one in builder.directory.merged_sources_into(source):
-                        spots |= builder.record.displaying(one, question)
-        return spots
+            roots |= touched_by(recorded, maker, self._first)
+        return roots
+
+    def _all(self, view: View, maker: Maker, loaded: Loaded, head: int) -> None:
+        """Every family there is."""
+        roots = maker.roots()
+        done, total = 0, max(1, sum(roots.values()))
+        for some in maker.jobs(roots):
+            self.progress(loaded.logic.id, done, total)
+            self._put(view, maker.make(some))
+            done += sum(roots[root] for root in some)
+        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
+        self.progress(loaded.logic.id, total, total)
+        view.put_stamp(self._stamp(head, loaded.fingerprint))
+
+    def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, head: int) -> None:
+        """The families touched."""
+        for root in roots:
+            for place in maker.families.members(root):
+                for table in ("spot", "score", "choked"):
+                    view.db.execute(f"DELETE FROM {table} WHERE place = ?", (place,))
+        if roots:
+            self._put(view, maker.make(roots))
+        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
+        view.put_stamp(self._stamp(head, loaded.fingerprint))
+
+    def _put(self, view: View, made: Made) -> None:
+        view.db.executemany(
+            "INSERT INTO spot (place, question, knots, first, due, data) VALUES (?, ?, ?, ?, ?, ?)",
+            made.spots,
+        )
+        view.db.executemany("INSERT INTO score VALUES (?, ?, ?, ?)", made.scores)
+        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", made.bad)
 
     # -- folds of a user's own ---------------------------------------------------------------------------
 
@@ -323,9 +332,9 @@ class Views:
             return ask()
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, Damaged):
             self.close()
-            for path in self.root.glob("*@*.db"):
+            for path in self.root.glob("*@*.db*"):
                 path.unlink(missing_ok=True)
             return ask()
 
@@ -333,22 +342,31 @@ class Views:
         if name in self._open:
             return self._open[name]
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self._folder()
             view = View(self.root / name, schema)
             view.stamp()
         except (OSError, sqlite3.OperationalError) as error:
-            raise WriteFailed(
-                f"no view can be kept there ({error})",
-                where=str(self.root),
-                remedy="set CLAIMS_VIEWS to a folder that can be written",
-            ) from None
+            raise self._unwritable(error) from None
         except sqlite3.DatabaseError:
             (self.root / name).unlink(missing_ok=True)
             view = View(self.root / name, schema)
         self._open[name] = view
         return view
 
-    def _rebuild(self, path: Path, schema: str, what: str, build: Callable[[View], None]) -> View:
+    def _folder(self) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: Exception) -> WriteFailed:
+        return WriteFailed(
+            f"no view can be kept there ({error})",
+            where=str(self.root),
+            remedy="set CLAIMS_VIEWS to a folder that can be written",
+        )
+
+    def _rebuild(self, path: Path, schema: str, build: Callable[[View], None]) -> View:
         """Build beside, then move into place."""
         candidate = path.with_name(f".{path.name}.{os.getpid()}")
         candidate.unlink(missing_ok=True)
@@ -364,8 +382,6 @@ class Views:
                 os.fsync(file.fileno())
             if path.name in self._open:
                 self._open.pop(path.name).close()
-            if what == "record" and "record" in self._open:
-                self._open.pop("record").close()
             os.replace(candidate, path)
         except BaseException:
             view.close()
@@ -414,98 +430,6 @@ def _saved(projection: Projection[object], state: object) -> bytes:
     return saved
 
 
-class _Builder:
-    """Computes the knots and scores of places and puts them into a belief view."""
-
-    def __init__(self, views: Views, record: Record, directory: Directory, loaded: Loaded, head: int) -> None:
-        self.views = views
-        self.record = record
-        self.directory = directory
-        self.loaded = loaded
-        self.head = head
-        last = views.ledger.event(head)
-        self.known = instant_key(last.recorded) if last else 0
-
-    def all(self, view: View) -> None:
-        """Every place and question."""
-        self._put(view, self._near(set(self.record.spots())))
-
-    def some(self, view: View, spots: set[Spot]) -> None:
-        """The places touched, and those that share parts or evidence with them."""
-        due = view.db.execute("SELECT place, question FROM due WHERE at <= ?", (self.known,)).fetchall()
-        self._put(view, self._near(spots | self.record.leaning(spots) | set(due)))
-
-    def _due(self, case: Case) -> int | None:
-        """When the scores may change although nothing new is recorded: something told already becomes known,
-        or the time of a prediction has come."""
-        later = [one.known for one in happenings(case) if one.known > self.known]
-        later += [
-            known
-            for piece in case.testimony
-            if piece.act == "predicts" and (known := (piece.hi - EPOCH) * DAY_US) > self.known
-        ]
-        return min(later, default=None)
-
-    def _near(self, spots: set[Spot]) -> list[Spot]:
-        near: set[Spot] = set()
-        for place, question in spots:
-            place = self.directory.place_id(place)
-            near.add((place, question))
-            whole = self.directory.whole(place)
-            if whole is not None:
-                near.add((whole, question))
-            near.update((part, question) for part in self.directory.parts(place))
-        return sorted(near)
-
-    def _put(self, view: View, spots: list[Spot]) -> None:
-        for n, (place, question) in enumerate(spots):
-            if n % 50 == 0:
-                self.views.progress(self.loaded.logic.id, n, len(spots))
-            self._place(view, place, question)
-        self.views.progress(self.loaded.logic.id, len(spots), len(spots))
-        view.put_stamp(self.views._stamp(self.head, self.loaded.fingerprint))
-
-    def _place(self, view: View, place: str, question: str) -> None:
-        spot = (place, question)
-        for table in ("knot", "score", "spoken", "due", "choked"):
-            view.db.execute(f"DELETE FROM {table} WHERE place = ? AND question = ?", spot)
-        if question not in self.directory.questions:
-            strange = self.record.entries(place, question)
-            self._choke(view, spot, [(*one, f"no question {question!r} was opened") for one in strange])
-            return
-        case = self.record.case(place, question, self.directory, self.head)
-        logic = self.loaded.logic
-        # A logic that judges by itself has no filter to take knots from: it is asked afresh each time.
-        knots: list[Knot] = []
-        assembly = None
-        if logic.believe is None:
-            knots, assembly = diagonal(case, logic)
-        told = all(happening.known <= self.known for happening in happenings(case)[-1:])
-        scores = score(case, logic, self.known, assembly if told else None)
-        first = min(assembly.chain.days, default=None) if assembly else None
-        view.db.executemany(
-            "INSERT INTO knot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*spot, *_knot_row(knot)) for knot in knots],
-        )
-        view.db.executemany(
-            "INSERT INTO score VALUES (?, ?, ?, ?)",
-            [(*spot, source, orjson.dumps(one.to_dict())) for source, one in scores.items()],
-        )
-        if first is not None:
-            view.db.execute("INSERT INTO spoken VALUES (?, ?, ?)", (*spot, first))
-        due = self._due(case)
-        if due is not None:
-            view.db.execute("INSERT INTO due VALUES (?, ?, ?)", (*spot, due))
-        self._choke(view, spot, case.poisoned)
-        choked = assembly.poisoned if assembly else ()
-        self._choke(view, spot, [(one.piece.position, one.piece.id, str(one)) for one in choked])
-
-    def _choke(self, view: View, spot: Spot, bad: Iterable[tuple[int, str, str]]) -> None:
-        view.db.executemany(
-            "INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", [(*spot, *one) for one in bad]
-        )
-
-
 class Beliefs:
     """Look-ups in one logic's view."""
 
@@ -517,47 +441,40 @@ class Beliefs:
     def logic(self) -> Logic:
         return self.loaded.logic
 
+    def _spot(self, place: str, question: str) -> blobs.Spot | None:
+        found = self._view.db.execute(
+            "SELECT n FROM spot WHERE place = ? AND question = ?", (place, question)
+        ).fetchone()
+        if found is None:
+            return None
+        return blobs.Spot(cast(blobs.Bytes, self._view.db.blobopen("spot", "data", found[0], readonly=True)))
+
     def knot(self, place: str, question: str, day: int) -> Knot | None:
         """The knot that answers for a day; None before anything was known."""
-        row = self._view.db.execute(
-            "SELECT since, at, belief, rates, origins, claims, newest, displays FROM knot"
-            " WHERE place = ? AND question = ? AND since <= ? ORDER BY since DESC LIMIT 1",
-            (place, question, day),
-        ).fetchone()
-        return _row_knot(row) if row else None
+        spot = self._spot(place, question)
+        n = spot.find(day) if spot else -1
+        return spot.knot(n) if spot and n >= 0 else None
 
     def knots(self, place: str, question: str) -> list[Knot]:
         """All knots of a place, in order."""
-        rows = self._view.db.execute(
-            "SELECT since, at, belief, rates, origins, claims, newest, displays FROM knot"
-            " WHERE place = ? AND question = ? ORDER BY since",
-            (place, question),
-        )
-        return [_row_knot(row) for row in rows]
+        spot = self._spot(place, question)
+        return list(spot.all()) if spot else []
 
     def first_day(self, place: str, question: str) -> int | None:
         """The first day that anything recorded speaks of; None where nothing does."""
         row = self._view.db.execute(
-            "SELECT first FROM spoken WHERE place = ? AND question = ?", (place, question)
+            "SELECT first FROM spot WHERE place = ? AND question = ?", (place, question)
         ).fetchone()
         return row[0] if row else None
 
     def spots(self, question: str | None = None) -> list[Spot]:
         """Every place with knots, in order of id."""
-        return [
-            spot
-            for spot in self._view.db.execute("SELECT DISTINCT place, question FROM knot ORDER BY 1, 2")
-            if question is None or spot[1] == question
-        ]
+        found = self._view.db.execute("SELECT place, question FROM spot WHERE knots > 0 ORDER BY 1, 2")
+        return [(place, asked) for place, asked in found if question in (None, asked)]
 
     def scores(self) -> dict[str, Score]:
         """Source → score over all places, at the view's position."""
-        totals: dict[str, Score] = {}
-        for source, saved in self._view.db.execute(
-            "SELECT source, score FROM score ORDER BY source, place, question"
-        ):
-            totals.setdefault(source, Score()).__iadd__(Score(**orjson.loads(saved)))
-        return totals
+        return scores_of(self._view.db.execute("SELECT sources, counts FROM score ORDER BY place, question"))
 
     def quarantined(self) -> list[Quarantined]:
         """What could not be read, or what the logic raised on, by position."""
@@ -565,37 +482,37 @@ class Beliefs:
         return [Quarantined(*row) for row in rows]
 
 
-def _reshapes(recorded: Recorded) -> bool:
-    """Whether beliefs of places that the event does not name may differ after it."""
-    if recorded.name == "place-described":
-        return "kind" in recorded.data or "parent" in recorded.data
-    if recorded.name == "entry-corrected":
-        return recorded.stream.partition(":")[0] in ("place", "source", "party", "question")
-    return recorded.name in records.RESHAPING
+def scores_of(rows: Iterable[tuple[str, bytes]]) -> dict[str, Score]:
+    """Scores of many spots added up, by source in order of its id."""
+    import numpy as np
+
+    width = len(Score.__slots__)
+    names: dict[str, int] = {}
+    index: list[int] = []
+    counts: list[bytes] = []
+    for sources, blob in rows:
+        for name in orjson.loads(sources):
+            index.append(names.setdefault(name, len(names)))
+        counts.append(blob)
+    table = np.frombuffer(b"".join(counts), "<i4").reshape(-1, width)
+    totals = np.zeros((len(names), width), np.int64)
+    np.add.at(totals, np.array(index, np.int64), table)
+    return {name: Score(*totals[names[name]].tolist()) for name in sorted(names)}
 
 
-def _knot_row(knot: Knot) -> tuple[object, ...]:
-    return (
-        knot.since,
-        knot.at,
-        struct.pack(f"<{len(knot.belief)}d", *knot.belief),
-        struct.pack(f"<{len(knot.rates)}d", *knot.rates),
-        knot.origins,
-        knot.claims,
-        knot.newest,
-        orjson.dumps(knot.displays).decode(),
-    )
-
-
-def _row_knot(row: tuple[int, int, bytes, bytes, int, int, int | None, str]) -> Knot:
-    since, at, belief, rates, origins, claims, newest, displays = row
-    return Knot(
-        since,
-        at,
-        struct.unpack(f"<{len(belief) // 8}d", belief),
-        struct.unpack(f"<{len(rates) // 8}d", rates),
-        origins,
-        claims,
-        newest,
-        tuple((source, day) for source, day in orjson.loads(displays)),
-    )
+@lru_cache(maxsize=1)
+def reading_fingerprint() -> str:
+    """Hex SHA-256 of the code that reads envelopes."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for name in (
+        "ledger/clocks.py",
+        "ledger/dates.py",
+        "ledger/upcast.py",
+        "projections/case.py",
+        "projections/envelopes/reading.py",
+        "projections/envelopes/shape.py",
+        "projections/envelopes/cache.py",
+    ):
+        digest.update(name.encode() + (root / name).read_bytes())
+    return digest.hexdigest()

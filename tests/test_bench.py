@@ -16,7 +16,7 @@ from tests.bench import generator, stage
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = ["bench", "what", "claims", "seconds", "floor", "ratio", "per_second", "peak_rss_mb"]
 #: Bench → how many figures it gives beside the line about the generator.
-FIGURES = {"append": 3, "import": 1, "replay": 5, "asof": 3, "cli": 2}
+FIGURES = {"append": 3, "import": 1, "replay": 7, "asof": 3, "cli": 2}
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

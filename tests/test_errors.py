@@ -123,6 +123,7 @@ WANTED = {
     "why": "2025-12-16 Kupyansk",
     "timeline": "Kupyansk",
     "panel": "2025-12-01..2025-12-02",
+    "backtest": "truth.csv",
     "diff": "2025-12-16..2025-12-17",
     "show": "party:RU",
 }

@@ -166,11 +166,16 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iter
     """A header and the rows as CSV in UTF-8, a line each; no cell of them is run by a spreadsheet."""
     line = io.StringIO()
     writer = csv.writer(line, lineterminator="\n")
-    for cells in chain([columns], ([csv_safe(cell(row.get(one))) for one in columns] for row in rows)):
+    for cells in chain([columns], ([_csv_cell(row.get(one)) for one in columns] for row in rows)):
         writer.writerow(cells)
         yield line.getvalue().encode(errors="backslashreplace")
         line.seek(0)
         line.truncate()
+
+
+def _csv_cell(value: Any) -> str:
+    """A number stays one, be it negative."""
+    return cell(value) if isinstance(value, int | float) else csv_safe(cell(value))
 
 
 @quiet_pipe()

@@ -84,6 +84,9 @@ class RehearsalStore:
         yield from self._below.rows(start, min(last, self._size), batch=batch)
         yield from self._rows("position BETWEEN ? AND ? ORDER BY position", start, last)
 
+    def leaves(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        return ((row.position, row.state) for row in self.rows(start, stop))
+
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
         for row, sealed in self._below.registry_rows(after):
             if row.position <= self._size:

@@ -138,6 +138,11 @@ class Store(Reader, Protocol):
         """
         ...
 
+    def leaves(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Position and bytes of the same rows, and nothing else: what a replay reads. It looks at neither the
+        columns nor the hashes beside the bytes; ``rows`` and an audit do."""
+        ...
+
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
         """Rows written with ``registry=True`` at positions above ``after``, with their bodies, in order."""
         ...

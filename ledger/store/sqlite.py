@@ -266,6 +266,23 @@ class SqliteStore(_Reads):
                 return
             at = row.position + 1
 
+    def leaves(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """See ``Store.leaves``."""
+        at = max(start, 1)
+        last = min(self._ask(LAST_POSITION)[0][0] if stop is None else stop, _LAST)
+        window = (
+            "SELECT rowid, state FROM stored_events WHERE rowid BETWEEN ? AND ? ORDER BY rowid LIMIT 4000"
+        )
+        while at <= last:
+            found = self._ask(window, at, last)
+            if not found:
+                return
+            for position, state in found:
+                if type(state) is not bytes:
+                    raise Unverified("its bytes are of another type than was written", where=f"#{position}")
+            yield from found
+            at = found[-1][0] + 1
+
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
         # CROSS JOIN keeps the short list of positions the outer loop.
         some = (

@@ -100,6 +100,11 @@ class Motion:
         self._columns: dict[tuple[Rates, int, bool], tuple[tuple[float, ...], ...]] = {}
 
     @property
+    def weights(self) -> Matrix | None:
+        """The weights of detailed balance, shape (states,); None where there are none."""
+        return self._weights
+
+    @property
     def reversible(self) -> bool:
         """Whether detailed balance holds, so that the eigendecomposition is used."""
         return self._weights is not None

@@ -7,7 +7,7 @@ nothing learned. The filter is ``chain``, what speaks is ``assembly``, the numbe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from projections.belief.base import UNKNOWN, Heard, Logic, Verdict, Why
 from projections.belief.happenings import happenings
 from projections.belief.labels import States
 from projections.belief.motion import motion
+from projections.blobs import Knot
 from projections.case import Case, Ruling, Testimony
 
 TALLY = Logic("tally", 1, summary="fixed party table and motion, copies discounted, nothing learned")
@@ -27,22 +28,6 @@ _LEFT_OUT = 400
 
 DAY_US = 86_400_000_000
 EPOCH = 719_163
-
-
-@dataclass(frozen=True, slots=True)
-class Knot:
-    """The diagonal between two arrivals: from day ``since`` on, until the next knot, the belief known then is
-    ``Motion.forward(belief, day − at, rates)``. ``displays`` are the standing sources that show something, with
-    the day each was last observed."""
-
-    since: int
-    at: int
-    belief: tuple[float, ...]
-    rates: tuple[float, ...]
-    origins: int
-    claims: int
-    newest: int | None
-    displays: tuple[tuple[str, int], ...] = ()
 
 
 def end_of(day: int) -> int:

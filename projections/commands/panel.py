@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -41,16 +42,25 @@ def panel(
     db: common.DbOption = None,
     format: Annotated[PanelFormat, typer.Option("--format", help="csv, jsonl or parquet.")] = PanelFormat.csv,
 ) -> None:
-    """Place, day, known_by, the probability of each state, and the believed one: a row a place and day."""
+    """The believed state of every place on every day, for other programs: place, name, day, known_by, the
+    probability of each state, and the believed one.
+
+    Months and years are taken whole, the present one up to today. Where nothing is known the probabilities are
+    empty. --known-by T asks on every day what was known by T: hindsight on the days before it. --out writes a
+    file whole or not at all.
+    """
     if format is PanelFormat.parquet and out is None:
         raise Usage("Parquet goes to a file", remedy="add --out FILE.parquet")
-    if not every.isascii():  # other alphabets have digits, too
-        raise Usage(f"--every {every!r} is no step", remedy="give day, week, month or a number of days")
     if out is not None:
-        common.check_target(out, database(db))
-    with asking.open_desk(db, logic) as desk:
+        common.check_target(out, database(db), logic)
+    with asking.open_desk(db, logic) as desk, ExitStack() as ending:
+        progress = panels.unheard
+        if out is not None:  # else the rows themselves show how far it has come
+            progress = line = asking.ProgressLine()
+            ending.callback(line.end)
         desk.directory.question(question)
-        asked = [desk.directory.resolve_place(place) for place in places or ()] or desk.places(question)
-        table = panels.panel(desk, asked, question, days, every, known_by)
+        asked = [desk.directory.resolve_place(place) for place in places or ()]
+        asked = list(dict.fromkeys(asked)) or panels.every_place(desk)
+        table = panels.panel(desk, asked, question, days, every, known_by, progress)
         panels.write(table, format.value, out)
         asking.mention_quarantine(desk)

@@ -8,7 +8,7 @@ from ledger.commands import common
 from ledger.errors import LedgerError, Usage
 from projections import compare
 from projections.commands import common as asking
-from projections.commands.diff import COLUMNS, diff_rows, summary
+from projections.commands.diff import names_of, show
 from projections.desk import Desk
 from projections.engine import Projection, Quarantined
 from projections.registry import load
@@ -46,6 +46,7 @@ def replay(
             state, bad = _folded(desk, projection)
             quarantined += bad
             folded.append({"name": projection.name, "version": projection.version, "state": state})
+        names = names_of(desk)
     answer = answer | {
         "schema": "replay/1",
         "events": answer["position"],
@@ -57,9 +58,7 @@ def replay(
     footing = [f"quarantined #{one.position} {one.entry[:14]}: {one.error}" for one in quarantined]
     footing += [f"{one['name']}@{one['version']}: {common.cell(one['state'])}" for one in folded]
     heading = [f"replayed {answer['events']} events under {loaded.logic.id} {loaded.fingerprint[:8]}"]
-    common.emit(
-        answer, diff_rows(answer), COLUMNS, chosen, heading=heading, footing=[*summary(answer), *footing]
-    )
+    show(answer, names, chosen, heading=heading, footing=footing)
 
 
 def _folded(desk: Desk, projection: Projection[Any]) -> tuple[object, list[Quarantined]]:

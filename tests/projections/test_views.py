@@ -10,7 +10,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +38,7 @@ from tests.projections.worlds import (
     end,
     laws,
     moment,
+    scores_in,
     told,
     told_by,
     worlds,
@@ -63,7 +63,7 @@ def built(shelf: Shelf, root: Path, stops: list[int] | None = None) -> Path:
 @laws(0.4)
 @given(dense, st.data())
 def test_a_view_caught_up_bit_by_bit_is_the_view_built_at_once(world: World, data) -> None:
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     first = len(world.told) - len(world.entries)
     stops = data.draw(st.lists(st.integers(first, len(world.told)), min_size=1, max_size=6, unique=True))
     with tempfile.TemporaryDirectory() as folder:
@@ -75,27 +75,28 @@ def test_a_view_caught_up_bit_by_bit_is_the_view_built_at_once(world: World, dat
 @laws(0.2)
 @given(dense)
 def test_two_replays_make_the_same_bytes(world: World) -> None:
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     with tempfile.TemporaryDirectory() as folder:
         one, other = (built(shelf, Path(folder, name)) for name in ("one", "two"))
         assert one.read_bytes() == other.read_bytes()
-        assert (one.parent / "record@1.db").read_bytes() == (other.parent / "record@1.db").read_bytes()
+        assert (one.parent / "envelopes@1.db").read_bytes() == (other.parent / "envelopes@1.db").read_bytes()
 
 
 @laws(0.2)
 @given(dense, st.integers(-2, DAYS + 20))
 def test_what_a_view_says_is_what_is_judged_and_scored_from_scratch(world: World, day: int) -> None:
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     known = instant_key(shelf.events[-1].recorded)
     with tempfile.TemporaryDirectory() as folder:
-        scores = told_by(built(shelf, Path(folder)))["score"]
+        scores = scores_in(built(shelf, Path(folder)))
         views = Paper(shelf).views(Path(folder))
         beliefs = views.beliefs(TALLY, len(shelf.events), shelf.directory())
         for place, question in shelf.spots():
             case = shelf.case(place, question)
-            stored = {row[2]: orjson.loads(row[3]) for row in scores if row[:2] == (place, question)}
             expected = score(case, TALLY.logic, known)
-            assert stored == {source: one.to_dict() for source, one in expected.items()}
+            assert scores.get((place, question), {}) == {
+                source: list(one.to_dict().values()) for source, one in expected.items()
+            }
             knot = beliefs.knot(place, question, ZERO + day)
             judged = judge(case, TALLY.logic, ZERO + day, end(day))
             if knot is None:
@@ -115,7 +116,7 @@ def test_a_prediction_is_scored_when_its_time_has_come_though_only_other_places_
         claim("monitor", "UA", 12, at=moment(12)),
         claim("army", "UA", 30, place="village", at=moment(30)),
     )
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     known_then = len(shelf.events) - 3
     bit_by_bit, at_once = built(shelf, tmp_path / "one", [known_then]), built(shelf, tmp_path / "two")
     assert told_by(bit_by_bit) == told_by(at_once)
@@ -127,7 +128,7 @@ def test_a_part_named_late_hears_what_was_said_of_the_whole(tmp_path) -> None:
         claim("witness", "UA", 1, at=moment(2)),
         told("place-registered", "east", moment(3), **part),
     )
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     views = Paper(shelf, len(shelf.events) - 1).views(tmp_path)
     views.beliefs(TALLY, len(shelf.events) - 1, shelf.directory(len(shelf.events) - 1))
     views.close()
@@ -141,7 +142,7 @@ def test_a_third_party_named_late_reshapes_every_view(tmp_path) -> None:
     world = World.of(
         claim("witness", "UA", 1, at=moment(2)), told("party-named", "third", moment(3), party="PMC")
     )
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     first = len(shelf.events) - 1
     assert told_by(built(shelf, tmp_path / "one", [first])) == told_by(built(shelf, tmp_path / "two"))
     assert list(shelf.judge(2).probabilities) == ["UA", "RU", "PMC", "contested"]
@@ -153,7 +154,7 @@ def test_a_claim_moved_to_a_place_nobody_spoke_of_is_looked_up_there(tmp_path) -
         claim("witness", "UA", 1, "moved", at=moment(2)),
         told("entry-corrected", "fix", moment(3), target="#moved", changes={"place": "village"}),
     )
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     built(shelf, tmp_path)
     views = Paper(shelf).views(tmp_path)
     beliefs = views.beliefs(TALLY, len(shelf.events), shelf.directory())
@@ -168,7 +169,7 @@ def test_a_look_at_a_map_reaches_what_its_merged_namesake_displays(tmp_path) -> 
         told("source-merged", "merged", moment(3), source="chart", into="map"),
         told("display-observed", "look", moment(9), source="map", said=date(9)),
     )
-    shelf = world.shelf()
+    shelf = world.shelf(hashed=True)
     stops = [len(shelf.events) - 1]
     assert told_by(built(shelf, tmp_path / "one", stops)) == told_by(built(shelf, tmp_path / "two"))
 
@@ -323,7 +324,7 @@ def scribbled(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["record@1.db", "tally@1.db"])
+@pytest.mark.parametrize("name", ["envelopes@1.db", "tally@1.db"])
 @pytest.mark.parametrize("damage", [garbage, truncated, emptied, scribbled])
 def test_a_damaged_view_is_built_anew(scribe, damage, name) -> None:
     expected = asked(scribe)

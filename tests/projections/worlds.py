@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import orjson
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -28,12 +29,13 @@ from ledger.directory import Directory
 from ledger.errors import LedgerError
 from ledger.events import BY_NAME
 from ledger.rules import check
-from ledger.store.base import StoredRow
+from ledger.store.base import Store, StoredRow
 from projections.belief.base import Logic, Verdict
 from projections.belief.tally import TALLY, end_of, judge
 from projections.case import Case
 from projections.desk import Desk
-from projections.record import SCHEMA, Record, route
+from projections.envelopes.cache import Envelopes
+from projections.record import Record
 from projections.views import Views
 
 #: Day 0 of every world, as an ordinal.
@@ -180,9 +182,9 @@ class World:
     def change(self, turn: Callable[[Told], Told]) -> World:
         return World(tuple(turn(one) for one in self.told))
 
-    def shelf(self, upto: int | None = None) -> Shelf:
+    def shelf(self, upto: int | None = None, hashed: bool = False) -> Shelf:
         """The first ``upto`` events, on a shelf."""
-        return Shelf(self.told[:upto])
+        return Shelf(self.told[:upto], hashed)
 
 
 def _named(value: Any) -> list[str]:
@@ -207,15 +209,14 @@ def _resolved(value: Any, ids: dict[str, str]) -> Any:
 
 
 class Shelf:
-    """A world as its record and directory, in memory; ids are made of the labels."""
+    """A world as its record and directory, in memory; ids are the labels or, ``hashed``, of the ledger's shape."""
 
-    def __init__(self, events: Sequence[Told] = ()) -> None:
+    def __init__(self, events: Sequence[Told] = (), hashed: bool = False) -> None:
+        self.hashed = hashed
         self.ids: dict[str, str] = {}
         self.events: list[Recorded] = []
         self.rows: list[StoredRow] = []
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.executescript(SCHEMA)
-        self.record = Record(self.db)
+        self.cache = Envelopes(":memory:")
         self._streams: dict[str, list[Recorded]] = {}
         self._directories: dict[int, Directory] = {}
         for one in events:
@@ -225,7 +226,8 @@ class Shelf:
         model = BY_NAME[one.name]
         data = _resolved(one.data, self.ids)
         if model.PREFIX is not None:
-            stream = f"{model.PREFIX}{one.label}"
+            name = sha256(one.label.encode()).hexdigest()[:32] if self.hashed else one.label
+            stream = f"{model.PREFIX}{name}"
         elif "target" in data:
             stream = data["target"].partition("@")[0]
         else:
@@ -245,11 +247,17 @@ class Shelf:
         where = (recorded.position, stream, recorded.version, model.TYPE, state)
         self.rows.append(StoredRow(*where, sha256(state).digest()))
         self.ids[one.label] = recorded.entry
-        self.record.write(route(recorded, self._first)[0])
         return recorded
 
     def _first(self, stream: str) -> Recorded | None:
         return self._streams.get(stream, [None])[0]
+
+    @property
+    def record(self) -> Record:
+        """The record of everything told so far."""
+        paper = Paper(self)
+        self.cache.catch_up(cast("Store", paper), paper.size, "code", "made-up")
+        return Record(self.cache, paper.event, self._first)
 
     def directory(self, position: int | None = None) -> Directory:
         at = len(self.events) if position is None else position
@@ -314,6 +322,9 @@ class Paper:
         last = self.size if stop is None else min(stop, self.size)
         return iter(self.shelf.rows[start - 1 : last])
 
+    def leaves(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        return ((row.position, row.state) for row in self.rows(start, stop))
+
     def row(self, position: int) -> StoredRow | None:
         return self.shelf.rows[position - 1] if 1 <= position <= self.size else None
 
@@ -376,16 +387,29 @@ class Scribe:
 
 
 #: What a view of beliefs says; its quarantine is part of it.
-TABLES = ("knot", "score", "spoken", "choked")
+TABLES = ("spot", "score", "choked")
 
 
 def told_by(view: Path, tables: Sequence[str] = TABLES) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of a view, by table, in order."""
+    """Every row of a view, by table, in order; rows are numbered as they were written, which is left out."""
     db = sqlite3.connect(view)
     try:
-        return {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}
+        found = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}
+        if "spot" in found:
+            found["spot"] = sorted((row[1:] for row in found["spot"]), key=repr)
+        return found
     finally:
         db.close()
+
+
+def scores_in(view: Path) -> dict[tuple[str, str], dict[str, list[int]]]:
+    """Place and question → source → its counts, in the order of ``Score``."""
+    found = {}
+    for place, question, sources, counts in told_by(view, ("score",))["score"]:
+        names = orjson.loads(sources)
+        table = np.frombuffer(counts, "<i4").reshape(len(names), -1)
+        found[place, question] = dict(zip(names, table.tolist(), strict=True))
+    return found
 
 
 # -- drawn ------------------------------------------------------------------------------------------------

@@ -1,0 +1,189 @@
+"""Spots judged one after another: knots of belief, sightings of displays and scores, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ledger.directory import Directory
+from projections.belief.base import Logic
+from projections.belief.tally import DAY_US, EPOCH
+from projections.case import states_of
+from projections.columns.motion import new_chain
+from projections.columns.shapes import (
+    C_DAY,
+    D_SOURCE,
+    P_ACT,
+    P_HI,
+    P_KIND,
+    SCALE,
+    X_EVIDENCE,
+    Chain,
+    Hearing,
+)
+from projections.columns.tables import asked, motions
+from projections.columns.testimony import Spot, Testimony
+from projections.envelopes.shape import CLAIM, PREDICTS
+
+SCORES = 14
+
+
+@dataclass(slots=True)
+class Judged:
+    """What one spot's testimony comes to.
+
+    ``whole`` (knots, 5): since, at, origins, claims, newest (days as ordinals; ``at`` 0: nothing believed yet);
+    ``beliefs`` and ``rates`` (knots, states); ``sightings`` (n, 3): display, since, day last observed;
+    ``shown_by`` the sources of the displays; ``sources`` with ``scores`` (sources, 14); ``first`` the first day
+    that anything speaks of; ``due`` when scores may change although nothing new is recorded.
+    """
+
+    place: str
+    question: str
+    whole: Any
+    beliefs: Any
+    rates: Any
+    sightings: Any
+    shown_by: list[str]
+    sources: list[str]
+    scores: Any
+    first: int | None
+    due: int | None
+
+
+@dataclass(slots=True)
+class _Heard:
+    """A spot opened: its arrays, the same as the kernel takes them, and what will become known."""
+
+    arrays: Hearing
+    h: Any
+    known: Any
+    act: Any
+    who: Any
+    extra: Any
+    piece: Any
+
+
+@dataclass(slots=True)
+class _Question:
+    """One question's tables as the kernel takes them."""
+
+    asked: Any
+    motions: Any
+    size: int
+
+
+class Judge:
+    """Judges the spots of one testimony under one logic, as known by a moment for the scores."""
+
+    def __init__(
+        self, testimony: Testimony, directory: Directory, logic: Logic, known: int, kernel: Any
+    ) -> None:
+        self.testimony, self.directory, self.logic, self.known = testimony, directory, logic, known
+        self.kernel, self.structs = kernel, kernel.structs
+        self.codes = testimony.codes
+        self.factor = np.ones(len(testimony.pieces.of))
+        self._of = testimony.pieces.of
+        self._pieces = self.structs.Pieces(*testimony.pieces)
+        self._questions: dict[str, _Question] = {}
+        names = len(self.codes.names)
+        self._by_source = np.full(names, -1)
+        self._voices = np.full(names, -1)
+        self._at = np.full(len(self._of), -1)
+        places = {one: n for n, one in enumerate(sorted(directory.places))}
+        self._rank = np.array([places.get(name, 0) for name in self.codes.names], np.int64)
+
+    def question(self, name: str) -> _Question:
+        """The tables of a question."""
+        found = self._questions.get(name)
+        if found is None:
+            states = states_of(self.directory, name)
+            moved = motions(states, self.logic.params)
+            assert moved is not None
+            tables = asked(states, self.logic.params, self.directory, self.codes)
+            found = _Question(self.structs.Asked(*tables), self.structs.Motions(*moved), len(states))
+            if not moved.slots[-1]:
+                self.kernel.combination(found.motions, np.zeros(len(states), np.int64))
+            self._questions[name] = found
+        return found
+
+    def judge(self, spot: Spot) -> Judged:
+        """Knots and scores of one spot."""
+        k, p, q = self.kernel, self._pieces, self.question(spot.question)
+        heard = self._opened(spot, q)
+        points = int(k.room_for(p, q.asked, heard.piece))
+        chain = new_chain(points, q.size)
+        c = self.structs.Chain(*chain)
+        room = len(heard.known) + points
+        whole, beliefs = np.empty((room, 5 + q.size), np.int64), np.empty((room, q.size))
+        sightings = np.empty((4 * len(heard.arrays.lists) + 8, 3), np.int64)
+        happening = heard.known, heard.act, heard.who, heard.extra
+        place = self.codes[spot.place]
+        knots, sighted = k.diagonal(
+            p, heard.h, c, q.asked, q.motions, *happening, place, whole, beliefs, sightings
+        )
+        first = int(k.opening(c))
+        begun = int(chain.ints[first, C_DAY]) if first < chain.at[0] else None
+        if len(heard.known) and heard.known[-1] > self.known:
+            heard = self._opened(spot, q)
+            chain = new_chain(points, q.size)
+            c = self.structs.Chain(*chain)
+            k.hear_until(p, heard.h, c, q.asked, *happening, self.known)
+        sources, scores = self._scored(spot, heard, chain, c, q)
+        return Judged(
+            spot.place,
+            spot.question,
+            whole[:knots, :5],
+            beliefs[:knots],
+            whole[:knots, 5:] / SCALE,
+            sightings[:sighted],
+            [self.codes.names[one] for one in heard.arrays.shows[:, D_SOURCE].tolist()],
+            sources,
+            scores,
+            begun,
+            self._due(heard),
+        )
+
+    def _opened(self, spot: Spot, q: _Question) -> _Heard:
+        k, p = self.kernel, self._pieces
+        piece, reach = k.instances(p, spot.ranges, spot.reaches, spot.beside)
+        arrays, *happening = k.open_spot(
+            p, self.factor, q.asked, piece, reach, self._rank, self._by_source, self._at, self._voices
+        )
+        known, act, who, extra = happening
+        return _Heard(Hearing(*arrays), self.structs.Hearing(*arrays), known, act, who, extra, piece)
+
+    def _scored(self, spot: Spot, heard: _Heard, chain: Chain, c: Any, q: _Question) -> tuple[list[str], Any]:
+        """Sources and their scores; what is said of a named part is scored with the whole, and not twice."""
+        if self.directory.whole(spot.place) is not None:
+            return [], np.zeros((0, SCORES), np.int64)
+        points, size, whole = int(chain.at[0]), q.size, np.int64
+        leaves = 1
+        while leaves < points:
+            leaves *= 2
+        room, instances = points + 2, len(heard.piece)
+        x = self.structs.Scenario(
+            np.zeros((room, X_EVIDENCE + 2 * size), whole),
+            np.empty((room, 2 * size)),
+            np.zeros(room + 1, whole),
+        )
+        params = self.logic.params
+        settled = np.array([params.settled_true, params.settled_false])
+        sources, scores = np.empty(instances, whole), np.zeros((instances, SCORES), whole)
+        beta, tree = np.empty((room, size)), np.empty((2 * leaves, size, size))
+        many = self.kernel.score(
+            self._pieces, heard.h, c, q.asked, q.motions, self.known, settled, self._by_source,
+            x, beta, tree, leaves, sources, scores,
+        )  # fmt: skip
+        names = [self.codes.names[one] for one in sources[:many].tolist()]
+        return names, scores[:many]
+
+    def _due(self, heard: _Heard) -> int | None:
+        of, piece = self._of, heard.piece
+        later = heard.known[heard.known > self.known]
+        foretold = piece[(of[piece, P_KIND] == CLAIM) & (of[piece, P_ACT] == PREDICTS)]
+        ends = (of[foretold, P_HI] - EPOCH) * DAY_US
+        due = [*later[:1].tolist(), *ends[ends > self.known].tolist()]
+        return min(due, default=None)

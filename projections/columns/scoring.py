@@ -1,0 +1,905 @@
+"""What became of what each source said at one spot, judged without it: ``credibility.score`` over arrays.
+
+For every source the beliefs are found anew without it, its linked voices and its carriers. What is left out
+touches few breakpoints; between them the filter's steps are products of matrices that are the same for
+every source, kept in a tree (a segment tree over the chain), so that a source costs what it touches and not
+what the chain is long.
+
+Executed twice, plain and compiled (see ``modes``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from projections.columns.shapes import (
+    BESIDE,
+    C_BEGUN,
+    C_DAY,
+    C_EVIDENCE,
+    C_SPEAKING,
+    FROM_PART,
+    H_DOUBTERS_FROM,
+    H_DOUBTERS_TO,
+    H_HEARD,
+    H_JUDGED,
+    H_LEANERS_FROM,
+    H_LEANERS_TO,
+    H_PIECE,
+    H_REACH,
+    H_RELATION,
+    H_REPEATS,
+    H_RUN_FROM,
+    H_RUN_LABEL,
+    H_RUN_TO,
+    H_SAYING,
+    H_SPOKEN,
+    H_UNCHANGED,
+    LESS,
+    MORE,
+    N_LINKS_FROM,
+    N_LINKS_TO,
+    N_STATE,
+    OWN,
+    P_ACT,
+    P_CARRIER_FROM,
+    P_CARRIER_TO,
+    P_HI,
+    P_KIND,
+    P_KNOWN,
+    P_LO,
+    P_NEGATED,
+    P_OF_EVIDENCE,
+    P_PART,
+    P_RETRACTED,
+    P_SOURCE,
+    P_STATE,
+    P_VALID_KIND,
+    P_VERDICT_FROM,
+    P_VERDICT_TO,
+    SCALE,
+    X_BEGUN,
+    X_EVIDENCE,
+    X_HELD,
+    X_NOTED,
+    X_SPEAKING,
+)
+from projections.envelopes.shape import (
+    CLAIM,
+    DENIES,
+    DISPLAY,
+    DOUBTS,
+    EVIDENCE,
+    PREDICTS,
+    RULING,
+    WITHIN,
+)
+
+if TYPE_CHECKING:
+    from projections.columns.diagonal import believe, renew
+    from projections.columns.hearing import (
+        day_at,
+        days_of,
+        display_vector,
+        earlier,
+        evidence_factor,
+        holds,
+        weights,
+    )
+    from projections.columns.motion import (
+        backward,
+        combination,
+        find,
+        forward,
+        scaled,
+        speaks,
+        used,
+        weighed,
+    )
+
+jit: Any = globals().get("jit", lambda function: function)
+entry: Any = globals().get("entry", jit)
+
+DAY_US = 86_400_000_000
+EPOCH = 719_163
+LOOKS = 32
+
+# Columns of a score, in the order of ``credibility.Score``.
+(
+    UTTERANCES,
+    CONFIRMED,
+    REFUTED,
+    OPEN,
+    WITHDRAWN,
+    OWN_INTEREST,
+    AGAINST_INTEREST,
+    OWN_CONFIRMED,
+    OWN_REFUTED,
+    AGAINST_CONFIRMED,
+    AGAINST_REFUTED,
+    PREDICTIONS,
+    KEPT,
+    BROKEN,
+) = range(14)
+
+
+# -- products of steps -----------------------------------------------------------------------------------
+
+
+@jit
+def build_tree(c, m, tree, leaves):
+    """Leaf i is diag(exp evidence of i)·A(i → i+1), scaled; a node the product of its two."""
+    n, size = c.at[0], (c.ints.shape[1] - C_EVIDENCE) // 2
+    step = np.empty(size)
+    row = np.zeros(size)
+    for i in range(leaves):
+        node = tree[leaves + i]
+        if i >= n - 1:
+            for a in range(size):
+                for b in range(size):
+                    node[a, b] = 1.0 if a == b else 0.0
+            continue
+        which = used(c, m, i)
+        dt = c.ints[i + 1, C_DAY] - c.ints[i, C_DAY]
+        most = c.ints[i, C_EVIDENCE : C_EVIDENCE + size].max()
+        for a in range(size):
+            for b in range(size):
+                row[b] = 1.0 if a == b else 0.0
+            row_of(m, row, dt, which, step)
+            likely = math.exp((c.ints[i, C_EVIDENCE + a] - most) / SCALE)
+            for b in range(size):
+                node[a, b] = likely * step[b]
+        level(node)
+    for k in range(leaves - 1, 0, -1):
+        left, right, node = tree[2 * k], tree[2 * k + 1], tree[k]
+        for a in range(size):
+            for b in range(size):
+                total = 0.0
+                for s in range(size):
+                    total += left[a, s] * right[s, b]
+                node[a, b] = total
+        level(node)
+
+
+@jit
+def row_of(m, unit, dt, which, out):
+    """A row of A(dt), not scaled."""
+    size = unit.shape[0]
+    if which == 0 and dt < m.short.shape[0]:
+        for i in range(size):
+            if unit[i] == 1.0:
+                for j in range(size):
+                    out[j] = m.short[dt, i, j]
+        return
+    for j in range(size):
+        out[j] = 0.0
+    for k in range(size):
+        total = 0.0
+        for i in range(size):
+            total += unit[i] * m.bases[which, 1 + i, k]
+        total *= math.exp(m.bases[which, 0, k] * dt)
+        for j in range(size):
+            out[j] += total * m.bases[which, 1 + size + k, j]
+    for j in range(size):
+        if not out[j] > 1e-300:
+            out[j] = 1e-300
+
+
+@jit
+def level(node):
+    most = node.max()
+    if most > 0.0:
+        for a in range(node.shape[0]):
+            for b in range(node.shape[1]):
+                node[a, b] /= most
+
+
+@jit
+def along(tree, leaves, low, high, vector, temp, stack):
+    """``vector`` · T(low) · … · T(high − 1), scaled, in place."""
+    many = 0
+    left, right = low + leaves, high + leaves
+    while left < right:
+        if left & 1:
+            times(vector, tree[left], temp)
+            left += 1
+        if right & 1:
+            right -= 1
+            stack[many] = right
+            many += 1
+        left >>= 1
+        right >>= 1
+    for k in range(many - 1, -1, -1):
+        times(vector, tree[stack[k]], temp)
+
+
+@jit
+def times(vector, node, temp):
+    size = vector.shape[0]
+    for b in range(size):
+        total = 0.0
+        for a in range(size):
+            total += vector[a] * node[a, b]
+        temp[b] = total
+    for b in range(size):
+        vector[b] = temp[b]
+    scaled(vector)
+
+
+@jit
+def against(tree, leaves, low, high, vector, temp, stack):
+    """T(low) · … · T(high − 1) · ``vector``, scaled, in place."""
+    many = 0
+    left, right = low + leaves, high + leaves
+    while left < right:
+        if left & 1:
+            stack[many] = left
+            many += 1
+            left += 1
+        if right & 1:
+            right -= 1
+            times_back(vector, tree[right], temp)
+        left >>= 1
+        right >>= 1
+    for k in range(many - 1, -1, -1):
+        times_back(vector, tree[stack[k]], temp)
+
+
+@jit
+def times_back(vector, node, temp):
+    size = vector.shape[0]
+    for a in range(size):
+        total = 0.0
+        for b in range(size):
+            total += node[a, b] * vector[b]
+        temp[a] = total
+    for a in range(size):
+        vector[a] = temp[a]
+    scaled(vector)
+
+
+# -- what one scenario does otherwise ----------------------------------------------------------------------
+
+
+@jit
+def differs(c, x, i):
+    """Note that a breakpoint is looked at or changed in this scenario."""
+    if not x.ints[i, X_NOTED]:
+        x.ints[i, X_NOTED] = 1
+        x.points[x.points[x.points.shape[0] - 1]] = i
+        x.points[x.points.shape[0] - 1] += 1
+
+
+@jit
+def change(c, x, day, vector, sign):
+    """A scenario says something more (1) or less (−1) on a day."""
+    i = find(c, day)
+    differs(c, x, i)
+    for s in range(vector.shape[0]):
+        x.ints[i, X_EVIDENCE + s] += sign * vector[s]
+    if speaks(vector):
+        x.ints[i, X_SPEAKING] += sign
+
+
+@jit
+def change_hold(c, x, lo, hi, rates, sign):
+    """A scenario has a display more or less: every stretch of it is gone over."""
+    if not speaks(rates):
+        return
+    i, j = find(c, lo), find(c, hi)
+    x.ints[i, X_BEGUN] += sign
+    for k in range(i, j + 1):
+        differs(c, x, k)
+        if k < j:
+            x.ints[k, X_HELD] = 1
+            for s in range(rates.shape[0]):
+                x.ints[k, X_EVIDENCE + rates.shape[0] + s] += sign * rates[s]
+
+
+@jit
+def change_piece(p, c, asked, x, piece, vector, sign):
+    days = days_of(p, asked, piece)
+    for k in range(days):
+        change(c, x, day_at(p, asked, piece, k, days), vector, sign)
+
+
+@jit
+def leave_out(p, h, c, asked, x, i):
+    """A scenario does without an instance."""
+    size = asked.sizes[0]
+    piece = h.of[i, H_PIECE]
+    if h.of[i, H_SAYING]:
+        change_piece(p, c, asked, x, piece, h.weights[i, :size], LESS)
+        if holds(p, piece):
+            change_hold(c, x, p.of[piece, P_LO], p.of[piece, P_HI], h.weights[i, size : 2 * size], LESS)
+    if h.of[i, H_JUDGED] and p.of[piece, P_KIND] != RULING:
+        change_piece(p, c, asked, x, piece, h.weights[i, 2 * size :], LESS)
+    if h.of[i, H_RUN_FROM] > 0 and h.temper[i] > 0.0:
+        vector = np.zeros(asked.sizes[0], np.int64)
+        display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], 0.0, vector)
+        change(c, x, h.of[i, H_RUN_FROM], vector, LESS)
+        if h.of[i, H_RUN_TO] > h.of[i, H_RUN_FROM]:
+            display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], asked.rates[3], vector)
+            change_hold(c, x, h.of[i, H_RUN_FROM], h.of[i, H_RUN_TO], vector, LESS)
+
+
+@jit
+def say_instead(p, h, c, asked, x, j, without, said, held):
+    """What an instance would say, had those left out never spoken."""
+    piece, size = h.of[j, H_PIECE], asked.sizes[0]
+    before = np.int64(-1)
+    if p.of[piece, P_KIND] == CLAIM:
+        before = earlier(p, h, asked, j, without)
+    factor = h.temper[j] * evidence_factor(h, asked, j, without)
+    weights(p, h, asked, j, before, factor, said, held)
+    change_piece(p, c, asked, x, piece, h.weights[j, :size], LESS)
+    change_piece(p, c, asked, x, piece, said, MORE)
+    if holds(p, piece):
+        same = True
+        for s in range(asked.sizes[0]):
+            same = same and held[s] == h.weights[j, size + s]
+        if not same:
+            change_hold(c, x, p.of[piece, P_LO], p.of[piece, P_HI], h.weights[j, size : 2 * size], LESS)
+            change_hold(c, x, p.of[piece, P_LO], p.of[piece, P_HI], held, MORE)
+
+
+@jit
+def clear(x):
+    """Forget a scenario."""
+    for k in range(x.points[x.points.shape[0] - 1]):
+        i = x.points[k]
+        for s in range(x.ints.shape[1]):
+            x.ints[i, s] = 0
+    x.points[x.points.shape[0] - 1] = 0
+
+
+@jit
+def run(c, m, x, beta, tree, leaves):
+    """Beliefs of a scenario at the breakpoints noted: ``x.ahead`` after the day's evidence, ``x.later`` what
+    all later days say. Returns its first breakpoint that speaks."""
+    n, size = c.at[0], (c.ints.shape[1] - C_EVIDENCE) // 2
+    x.points[: x.points[x.points.shape[0] - 1]].sort()
+    first = c.at[2]
+    if x.points[x.points.shape[0] - 1] and x.points[0] <= first:
+        first = np.int64(0)
+        while first < n and not (
+            c.ints[first, C_SPEAKING] + x.ints[first, X_SPEAKING] > 0
+            or c.ints[first, C_BEGUN] + x.ints[first, X_BEGUN] > 0
+        ):
+            first += 1
+        if first < n and not x.ints[first, X_NOTED]:
+            differs(c, x, first)
+            x.points[: x.points[x.points.shape[0] - 1]].sort()
+    many = x.points[x.points.shape[0] - 1]
+    evidence = np.empty(size, np.int64)
+    temp = np.empty(size)
+    state = np.empty(size)
+    stack = np.empty(64, np.int64)
+    last = np.int64(-1)
+    for k in range(many):
+        i = x.points[k]
+        if i < first:
+            continue
+        if last < 0:
+            if i == first:
+                state[:] = 1.0 / size
+            else:
+                for s in range(size):
+                    state[s] = c.reals[i, s]
+        else:
+            move(c, m, x, last, x.reals[last, :size], state)
+            if i > last + 1:
+                along(tree, leaves, last + 1, i, state, temp, stack)
+        for s in range(size):
+            evidence[s] = c.ints[i, C_EVIDENCE + s] + x.ints[i, X_EVIDENCE + s]
+        weighed(state, evidence, x.reals[i, :size])
+        last = i
+    last = np.int64(-1)
+    seen = np.empty(size)
+    for k in range(many - 1, -1, -1):
+        i = x.points[k]
+        if last < 0:
+            for s in range(size):
+                x.reals[i, size + s] = beta[i, s]
+        else:
+            for s in range(size):
+                evidence[s] = c.ints[last, C_EVIDENCE + s] + x.ints[last, X_EVIDENCE + s]
+            weighed(x.reals[last, size : 2 * size], evidence, seen)
+            if last > i + 1:
+                against(tree, leaves, i + 1, last, seen, temp, stack)
+            move_back(c, m, x, i, seen, x.reals[i, size : 2 * size])
+        last = i
+    return first
+
+
+@jit
+def combined(c, m, x, i):
+    """The combination of displays behind a breakpoint in a scenario."""
+    if not x.ints[i, X_HELD]:
+        return used(c, m, i)
+    size = (c.ints.shape[1] - C_EVIDENCE) // 2
+    rates = np.empty(size, np.int64)
+    for s in range(size):
+        rates[s] = c.ints[i, C_EVIDENCE + size + s] + x.ints[i, X_EVIDENCE + size + s]
+    return combination(m, rates)
+
+
+@jit
+def move(c, m, x, i, vector, out):
+    which = combined(c, m, x, i)
+    forward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, out)
+
+
+@jit
+def move_back(c, m, x, i, vector, out):
+    which = combined(c, m, x, i)
+    backward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, out)
+
+
+@jit
+def ask(c, x, day):
+    """Note the breakpoints that a belief on some day hangs on."""
+    i = find(c, day + 1) - 1
+    if i >= 0:
+        differs(c, x, i)
+        if c.ints[i, C_DAY] == day:
+            return
+    if i + 1 < c.at[0]:
+        differs(c, x, i + 1)
+
+
+@jit
+def belief_on(c, m, x, first, day, out):
+    """The hindsight belief on a day in a scenario that was run; even before anything speaks."""
+    size = (c.ints.shape[1] - C_EVIDENCE) // 2
+    i = find(c, day + 1) - 1
+    if i < first or i < 0:
+        out[:] = 1.0 / size
+        return
+    if c.ints[i, C_DAY] == day or i + 1 == c.at[0]:
+        if c.ints[i, C_DAY] == day:
+            for s in range(size):
+                out[s] = x.reals[i, s] * x.reals[i, size + s]
+        else:
+            which = combined(c, m, x, i)
+            forward(m, x.reals[i, :size], day - c.ints[i, C_DAY], which if which >= 0 else 0, out)
+        scaled(out)
+        return
+    which = max(combined(c, m, x, i), 0)
+    seen, back = np.empty(size), np.empty(size)
+    evidence = np.empty(size, np.int64)
+    for s in range(size):
+        evidence[s] = c.ints[i + 1, C_EVIDENCE + s] + x.ints[i + 1, X_EVIDENCE + s]
+    weighed(x.reals[i + 1, size : 2 * size], evidence, seen)
+    backward(m, seen, c.ints[i + 1, C_DAY] - day, which, back)
+    forward(m, x.reals[i, :size], day - c.ints[i, C_DAY], which, out)
+    for s in range(size):
+        out[s] *= back[s]
+    scaled(out)
+
+
+# -- scores ------------------------------------------------------------------------------------------------
+
+
+@jit
+def scored(p, h, asked, i, cut):
+    """Whether an instance is held against what turned out."""
+    k = h.of[i, H_PIECE]
+    kind = p.of[k, P_KIND]
+    if (kind != CLAIM and kind != DISPLAY) or (h.of[i, H_REACH] != OWN and h.of[i, H_REACH] != FROM_PART):
+        return False
+    if (
+        p.of[k, P_KNOWN] > cut
+        or h.of[i, H_UNCHANGED]
+        or p.of[k, P_STATE] < 0
+        or asked.names[p.of[k, P_STATE], N_STATE] < 0
+    ):
+        return False
+    against_evidence = (
+        kind == CLAIM and (p.of[k, P_ACT] == DENIES or p.of[k, P_ACT] == DOUBTS) and p.of[k, P_OF_EVIDENCE]
+    )
+    return not against_evidence
+
+
+@jit
+def look(p, i, k):
+    """The ``k``-th day on which a piece is held against the beliefs."""
+    parts = LOOKS if p.of[i, P_VALID_KIND] == WITHIN else 2
+    return np.int64(p.of[i, P_LO]) + (np.int64(p.of[i, P_HI]) - p.of[i, P_LO]) * k // parts
+
+
+@jit
+def looks(p, i):
+    if p.of[i, P_LO] == p.of[i, P_HI]:
+        return 1
+    return LOOKS + 1 if p.of[i, P_VALID_KIND] == WITHIN else 3
+
+
+@jit
+def said_of(p, asked, i, reach):
+    """(0 is / 1 not / 2 part, state) that a piece says, for scoring: doubts as denials, predictions as if
+    asserted."""
+    state = asked.names[p.of[i, P_STATE], N_STATE]
+    claims = p.of[i, P_KIND] == CLAIM
+    if p.of[i, P_NEGATED] or (claims and (p.of[i, P_ACT] == DENIES or p.of[i, P_ACT] == DOUBTS)):
+        return 1, state
+    if (p.of[i, P_PART] or reach == FROM_PART) and state < asked.sizes[1]:
+        return 2, state
+    return 0, state
+
+
+@jit
+def truth_of(p, h, c, m, asked, x, i, start, first, at_first, belief):
+    """The probability that an instance was right; −1 where nobody else speaks."""
+    if first < 0:
+        return -1.0
+    k = h.of[i, H_PIECE]
+    size = asked.sizes[0]
+    how, state = said_of(p, asked, k, h.of[i, H_REACH])
+    within = p.of[k, P_VALID_KIND] == WITHIN
+    total, best, worst, count = 0.0, -1.0, 2.0, 0
+    previous = np.int64(-1)
+    for n in range(looks(p, k)):
+        day = look(p, k, n)
+        if day == previous:
+            continue
+        previous = day
+        if day < first:
+            backward(m, at_first, first - day, 0, belief)
+        else:
+            belief_on(c, m, x, start, day, belief)
+        if how == 1:
+            right = 1.0 - belief[state]
+        elif how == 2:
+            foretold = (
+                p.of[k, P_ACT] == PREDICTS and p.of[k, P_KIND] == CLAIM and h.of[i, H_REACH] == FROM_PART
+            )
+            right = belief[state] + (0.5 if foretold else 1.0) * belief[size - 1]
+        else:
+            right = belief[state]
+        total += right
+        best = max(best, right)
+        worst = min(worst, right)
+        count += 1
+    if within:
+        return worst if how == 1 else best
+    return total / count
+
+
+@entry
+def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sources, scores):
+    """Scores of every source that said something at the spot, known by ``cut``.
+
+    ``settled``: from which belief on a claim counts as confirmed, up to which as refuted. ``sources`` and
+    ``scores`` (n, 14) are filled; returns how many. ``by_source`` is scratch, −1.
+    """
+    n, size = h.of.shape[0], asked.sizes[0]
+    many = np.int64(0)
+    local = np.full(n, -1)
+    for i in range(n):
+        if scored(p, h, asked, i, cut):
+            source = p.of[h.of[i, H_PIECE], P_SOURCE]
+            if by_source[source] < 0:
+                by_source[source] = many
+                sources[many] = source
+                many += 1
+            local[i] = by_source[source]
+    for k in range(many):
+        by_source[sources[k]] = -1
+    if many == 0:
+        return many
+    points = c.at[0]
+    if m.slots[m.slots.shape[0] - 1] > m.keys.shape[0] // 2:
+        renew(c, m)
+    if points:
+        believe(c, m, points - 1)
+        look_back(c, m, beta)
+        build_tree(c, m, tree, leaves)
+    begins, by = grouped(local, many)
+    speaker_first, speakers, speaker_source = by_speaker(p, h, by_source)
+    follower_first, followers = followed(h)
+    starts = beginnings(p, h)
+    ruled = first_ruled(p, h, cut)
+    doubted = doubted_now(h)
+    without = np.zeros(n, np.uint8)
+    left = np.zeros(by_source.shape[0], np.uint8)
+    said, held = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    out, gone = np.empty(n, np.int64), np.int64(0)
+    touched = np.empty(n, np.int64)
+    is_touched = np.zeros(n, np.uint8)
+    belief, at_first = np.empty(size), np.empty(size)
+    silenced = np.empty(by_source.shape[0], np.int64)
+    for k in range(many):
+        quiet = silence(p, asked, h, sources[k], speaker_first, speakers, speaker_source, cut, left, silenced)
+        gone = np.int64(0)
+        for q in range(quiet):
+            source = by_source_of(speaker_source, silenced[q])
+            if source < 0:
+                continue
+            for t in range(speaker_first[source], speaker_first[source + 1]):
+                if counts_for(p, h, speakers[t], cut):
+                    out[gone] = speakers[t]
+                    without[speakers[t]] = 1
+                    gone += 1
+        first = ruled
+        for t in range(starts.shape[0]):
+            if not left[p.of[h.of[starts[t], H_PIECE], P_SOURCE]]:
+                lo = np.int64(p.of[h.of[starts[t], H_PIECE], P_LO])
+                first = lo if first < 0 else min(first, lo)
+                break
+        start = np.int64(0)
+        if points:
+            for q in range(gone):
+                leave_out(p, h, c, asked, x, out[q])
+            t = np.int64(0)
+            for q in range(gone):
+                for f in range(follower_first[out[q]], follower_first[out[q] + 1]):
+                    t = touch(h, followers[f], without, is_touched, touched, t)
+            for q in range(doubted.shape[0]):
+                e = doubted[q]
+                lifted = True
+                for d in range(h.of[e, H_DOUBTERS_FROM], h.of[e, H_DOUBTERS_TO]):
+                    if h.lists[d, 1] and (h.lists[d, 0] < 0 or not without[h.lists[d, 0]]):
+                        lifted = False
+                if lifted or without[e]:
+                    t = touch(h, e, without, is_touched, touched, t)
+                    for f in range(h.of[e, H_LEANERS_FROM], h.of[e, H_LEANERS_TO]):
+                        t = touch(h, h.lists[f, 0], without, is_touched, touched, t)
+            for q in range(t):
+                is_touched[touched[q]] = 0
+                say_instead(p, h, c, asked, x, touched[q], without, said, held)
+            early = False
+            for q in range(begins[k], begins[k + 1]):
+                piece = h.of[by[q], H_PIECE]
+                for one in range(looks(p, piece)):
+                    day = look(p, piece, one)
+                    if first >= 0 and day >= first:
+                        ask(c, x, day)
+                    else:
+                        early = True
+            if early and first >= 0:
+                ask(c, x, first)
+            start = run(c, m, x, beta, tree, leaves)
+            if early and first >= 0:
+                belief_on(c, m, x, start, first, at_first)
+        elif first >= 0:
+            at_first[:] = 1.0 / size
+        for q in range(begins[k], begins[k + 1]):
+            i = by[q]
+            if points:
+                right = truth_of(p, h, c, m, asked, x, i, start, first, at_first, belief)
+            else:
+                right = -1.0 if first < 0 else even(p, h, asked, i)
+            book(p, h, asked, i, right, cut, settled, scores[k])
+        if points:
+            clear(x)
+        for q in range(gone):
+            without[out[q]] = 0
+        for q in range(quiet):
+            left[silenced[q]] = 0
+    return many
+
+
+@jit
+def even(p, h, asked, i):
+    """How right an instance is where every state is as likely."""
+    size = asked.sizes[0]
+    how, _ = said_of(p, asked, h.of[i, H_PIECE], h.of[i, H_REACH])
+    if how == 1:
+        return 1.0 - 1.0 / size
+    return (2.0 if how == 2 else 1.0) / size
+
+
+@jit
+def look_back(c, m, beta):
+    """What all later breakpoints say about each."""
+    n, size = c.at[0], (c.ints.shape[1] - C_EVIDENCE) // 2
+    seen = np.empty(size)
+    for s in range(size):
+        beta[n - 1, s] = 1.0 / size
+    for i in range(n - 2, -1, -1):
+        weighed(beta[i + 1], c.ints[i + 1, C_EVIDENCE : C_EVIDENCE + size], seen)
+        which = used(c, m, i)
+        backward(m, seen, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, beta[i])
+
+
+@jit
+def grouped(local, many):
+    """Instances by group: where each begins, and the instances in order."""
+    counts = np.zeros(many + 1, np.int64)
+    for i in range(local.shape[0]):
+        if local[i] >= 0:
+            counts[local[i] + 1] += 1
+    for k in range(many):
+        counts[k + 1] += counts[k]
+    found = np.empty(counts[many], np.int64)
+    filled = counts.copy()
+    for i in range(local.shape[0]):
+        if local[i] >= 0:
+            found[filled[local[i]]] = i
+            filled[local[i]] += 1
+    return counts, found
+
+
+@jit
+def by_speaker(p, h, by_source):
+    """(lists, instances, sources): what each source says here. Sources in ascending order of their code."""
+    n = h.of.shape[0]
+    local = np.full(n, -1)
+    sources = np.empty(n, np.int64)
+    many = np.int64(0)
+    for i in range(n):
+        source = p.of[h.of[i, H_PIECE], P_SOURCE]
+        if source >= 0 and h.of[i, H_REACH] != BESIDE and by_source[source] < 0:
+            by_source[source] = 1
+            sources[many] = source
+            many += 1
+    ordered = np.sort(sources[:many])
+    for k in range(many):
+        by_source[ordered[k]] = k
+    for i in range(n):
+        source = p.of[h.of[i, H_PIECE], P_SOURCE]
+        if source >= 0 and h.of[i, H_REACH] != BESIDE:
+            local[i] = by_source[source]
+    for k in range(many):
+        by_source[ordered[k]] = -1
+    first, found = grouped(local, many)
+    return first, found, ordered
+
+
+@jit
+def counts_for(p, h, i, cut):
+    """Whether an instance would be missed: it is heard, or doubts evidence."""
+    k = h.of[i, H_PIECE]
+    if h.of[i, H_HEARD]:
+        return True
+    doubting = (
+        p.of[k, P_KIND] == CLAIM
+        and p.of[k, P_OF_EVIDENCE]
+        and (p.of[k, P_ACT] == DENIES or p.of[k, P_ACT] == DOUBTS)
+    )
+    return doubting and p.of[k, P_KNOWN] <= cut
+
+
+@jit
+def by_source_of(sources, source):
+    """Where a source stands in an ascending list; −1 where it does not."""
+    low, high = 0, sources.shape[0]
+    while low < high:
+        middle = (low + high) >> 1
+        if sources[middle] < source:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < sources.shape[0] and sources[low] == source else -1
+
+
+@jit
+def silence(p, asked, h, source, first, speakers, speaker_source, cut, left, silenced):
+    """Who is left out to judge a source: itself, those linked with it, and whoever carried any of them here.
+    Returns how many were put into ``silenced``."""
+    quiet = np.int64(0)
+    for turn in range(asked.names[source, N_LINKS_FROM] - 1, asked.names[source, N_LINKS_TO]):
+        voice = source if turn < asked.names[source, N_LINKS_FROM] else asked.links[turn]
+        if not left[voice]:
+            left[voice] = 1
+            silenced[quiet] = voice
+            quiet += 1
+    voices = quiet
+    for q in range(voices):
+        local = by_source_of(speaker_source, silenced[q])
+        if local < 0:
+            continue
+        for t in range(first[local], first[local + 1]):
+            k = h.of[speakers[t], H_PIECE]
+            for one in range(p.of[k, P_CARRIER_FROM], p.of[k, P_CARRIER_TO]):
+                carrier = p.lists[one, 1]
+                if p.lists[one, 0] <= cut and not left[carrier]:
+                    left[carrier] = 1
+                    silenced[quiet] = carrier
+                    quiet += 1
+    return quiet
+
+
+@jit
+def touch(h, j, without, is_touched, touched, t):
+    if h.of[j, H_SPOKEN] and not without[j] and not is_touched[j]:
+        is_touched[j] = 1
+        touched[t] = j
+        t += 1
+    return t
+
+
+@jit
+def followed(h):
+    """Instance → those that repeat it."""
+    local = np.full(h.of.shape[0], -1)
+    for i in range(h.of.shape[0]):
+        if h.of[i, H_SPOKEN]:
+            local[i] = h.of[i, H_REPEATS]
+    return grouped(local, h.of.shape[0])
+
+
+@jit
+def beginnings(p, h):
+    """What is heard, by the first day it speaks of."""
+    some = np.empty(h.of.shape[0], np.int64)
+    lo = np.empty(h.of.shape[0], np.int64)
+    many = np.int64(0)
+    for i in range(h.of.shape[0]):
+        if h.of[i, H_HEARD]:
+            some[many] = i
+            lo[many] = p.of[h.of[i, H_PIECE], P_LO]
+            many += 1
+    return some[:many][np.argsort(lo[:many], kind="mergesort")]
+
+
+@jit
+def first_ruled(p, h, cut):
+    """The first day that a ruling known by then speaks of; −1 for none."""
+    found = np.int64(-1)
+    for i in range(h.of.shape[0]):
+        k = h.of[i, H_PIECE]
+        if p.of[k, P_KIND] == RULING and p.of[k, P_KNOWN] <= cut:
+            lo = np.int64(p.of[k, P_LO])
+            found = lo if found < 0 else min(found, lo)
+    return found
+
+
+@jit
+def doubted_now(h):
+    """Evidence that is doubted."""
+    found = np.empty(h.of.shape[0], np.int64)
+    many = np.int64(0)
+    for i in range(h.of.shape[0]):
+        for d in range(h.of[i, H_DOUBTERS_FROM], h.of[i, H_DOUBTERS_TO]):
+            if h.lists[d, 1]:
+                found[many] = i
+                many += 1
+                break
+    return found[:many]
+
+
+@jit
+def book(p, h, asked, i, right, cut, settled, row):
+    """Put what became of one instance into its source's score."""
+    k = h.of[i, H_PIECE]
+    outcome = OPEN
+    verdict = -1
+    latest = np.int64(-1)
+    for v in range(p.of[k, P_VERDICT_FROM], p.of[k, P_VERDICT_TO]):
+        if p.lists[v, 0] <= cut and p.lists[v, 0] >= latest:
+            latest = p.lists[v, 0]
+            verdict = p.lists[v, 1]
+    foretold = p.of[k, P_KIND] == CLAIM and p.of[k, P_ACT] == PREDICTS
+    if verdict >= 0:
+        outcome = CONFIRMED if verdict == 0 else REFUTED if verdict == 1 else OPEN
+    elif right >= 0.0 and not (foretold and p.of[k, P_HI] > cut // DAY_US + EPOCH):
+        if right >= settled[0]:
+            outcome = CONFIRMED
+        elif right <= settled[1]:
+            outcome = REFUTED
+    if foretold:
+        row[PREDICTIONS] += 1
+        row[KEPT] += outcome == CONFIRMED
+        row[BROKEN] += outcome == REFUTED
+        return
+    row[UTTERANCES] += 1
+    row[WITHDRAWN] += p.of[k, P_RETRACTED] <= cut
+    row[outcome] += 1
+    side = h.of[i, H_RELATION]
+    how, state = said_of(p, asked, k, h.of[i, H_REACH])
+    if side < 0 or state >= asked.sizes[1]:
+        return
+    own = (state == side) == (how != 1)
+    row[OWN_INTEREST if own else AGAINST_INTEREST] += 1
+    if outcome == CONFIRMED:
+        row[OWN_CONFIRMED if own else AGAINST_CONFIRMED] += 1
+    elif outcome == REFUTED:
+        row[OWN_REFUTED if own else AGAINST_REFUTED] += 1
+
+
+_ = EVIDENCE

@@ -1,0 +1,87 @@
+"""A logic's parameters as the tables of numbers that the kernel reads, for one question of one directory."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ledger.directory import Directory
+from projections.belief.assembly import RULING_RATE
+from projections.belief.labels import NOTHING, States, emissions, ruled, ruled_out, standing
+from projections.belief.motion import Motion, motion
+from projections.belief.params import Params
+from projections.columns.motion import new_motions
+from projections.columns.shapes import N_LINKS_FROM, N_LINKS_TO, N_RELATION, N_STATE, Asked, Motions
+from projections.envelopes.reading import Codes
+
+#: Steps of so many days have a matrix of their own.
+_SHORT = 1_500
+
+
+def asked(states: States, params: Params, directory: Directory, codes: Codes) -> Asked:
+    """The tables of one question. ``codes`` must know every name of the directory and of the pieces already."""
+    size, parties = len(states), len(states.parties)
+    labels = states.labels()
+    relations = (None, *range(parties))
+    many = len(relations)
+    numbers = np.zeros((2 * many + 3, len(labels) + 1, size))
+    for n, relation in enumerate(relations):
+        spoken, shown = emissions(states, relation, params), standing(states, relation, params)
+        numbers[n, :-1] = [spoken[label] for label in labels]
+        numbers[many + n] = [shown[label] for label in (*labels, NOTHING)]
+    for n, true in enumerate((True, False)):
+        numbers[2 * many + n, :-1] = [_verdict(states, label, true, params) for label in labels]
+    numbers[2 * many + 2, :size] = [ruled(states, state, params) for state in range(size)]
+    names = np.full((len(codes.names) + 1, 4), -1, np.int64)
+    for index, name in enumerate(states.names):
+        names[codes[name], N_STATE] = index
+    for source in directory.sources.values():
+        if source.side in states.parties:
+            names[codes[source.id], N_RELATION] = states.parties.index(source.side)
+    names[:, N_LINKS_FROM], names[:, N_LINKS_TO], links = links_of(directory, codes)
+    copying = (params.copy_rate, params.doubt_exponent, params.doubted_evidence)
+    looking = (params.standing_rate, params.throughout_rate, RULING_RATE)
+    sizes = (size, parties, len(labels), params.copy_window, params.imprecise_points, many)
+    return Asked(np.array(sizes, np.int64), np.array((*copying, *looking)), numbers, names, links)
+
+
+def _verdict(states: States, label: Any, true: bool, params: Params) -> Any:
+    """What a ruling on a claim with this label says: ``Assembly``'s rule."""
+    if label.kind == "part":
+        some = ruled(states, label.state, params)
+        some[-1] = some[label.state]
+        none = np.where(some == some[label.state], ruled_out(states, 0, params)[0], 0.0)
+        return some if true else none
+    if (label.kind == "is") == true:
+        return ruled(states, label.state, params)
+    return ruled_out(states, label.state, params)
+
+
+def links_of(directory: Directory, codes: Codes) -> tuple[Any, Any, Any]:
+    """By source code: where the list of those ever linked with it begins and ends, in order of their ids; and
+    the lists."""
+    lists: dict[int, list[int]] = {}
+    for link in directory.links:
+        for member in link.sources:
+            source = directory.source_id(member)
+            voice = sorted(directory.linked(source) - {source})
+            lists[codes[source]] = [codes[one] for one in voice]
+    counts = np.zeros(len(codes.names) + 1, np.int64)
+    for code, found in lists.items():
+        counts[code] = len(found)
+    ends = np.cumsum(counts)
+    flat = [one for code in sorted(lists) for one in lists[code]]
+    return ends - counts, ends, np.array(flat, np.int64)
+
+
+@lru_cache(maxsize=16)
+def motions(states: States, params: Params) -> Motions | None:
+    """The motion of a question's states; None where it is not one that the kernel knows (nothing ever moves, or
+    there is no detailed balance)."""
+    found: Motion = motion(states, params)
+    if found.static or not found.reversible:
+        return None
+    short = np.array([found.A(days) for days in range(_SHORT)])
+    return new_motions(found.generator, found.weights, short)

@@ -1,0 +1,717 @@
+"""Envelopes of some places made into pieces: corrected, merged, folded into utterances, tied to each other.
+
+What ``case.fold`` does for one place, for many at once. A *family* is a place with its named parts: what is
+said of one is heard at the others. A *spot* is a place and a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ledger.codec import Recorded
+from ledger.directory import Directory
+from projections.case import Entry, Fate, Poisoned, Row, correct, known_at, ruled_at
+from projections.columns.shapes import (
+    FALSE,
+    FROM_PART,
+    FROM_WHOLE,
+    NEVER,
+    OWN,
+    P_ACT,
+    P_CARRIER_FROM,
+    P_CARRIER_TO,
+    P_DOUBT_FROM,
+    P_GROUND_FROM,
+    P_HI,
+    P_ID_HIGH,
+    P_ID_LOW,
+    P_KIND,
+    P_KNOWN,
+    P_LINKED_FROM,
+    P_LO,
+    P_NEGATED,
+    P_OF_EVIDENCE,
+    P_ORDER_KNOWN,
+    P_PART,
+    P_PLACE,
+    P_POSITION,
+    P_RETRACTED,
+    P_SAID,
+    P_SOURCE,
+    P_STATE,
+    P_VALID_KIND,
+    P_VERDICT_FROM,
+    P_VOICE,
+    P_VOIDED,
+    P_WIDTH,
+    TRUE,
+    UNVERIFIABLE,
+    Pieces,
+)
+from projections.envelopes.cache import Envelopes
+from projections.envelopes.reading import EVERYWHERE, Codes, Reader, id16
+from projections.envelopes.shape import (
+    CARRIERS,
+    CLAIM,
+    DENIES,
+    DISPLAY,
+    DOUBTS,
+    EVIDENCE,
+    MORE,
+    NEGATED,
+    PART,
+    RULING,
+    SPEAKS_OF_EVIDENCE,
+    dtype,
+)
+
+Read = Callable[[int], "Recorded | None"]
+"""The event at a position."""
+
+Find = Callable[[str], "Recorded | None"]
+"""The first event of a stream."""
+
+_VERDICTS = {"true": TRUE, "false": FALSE, "unverifiable": UNVERIFIABLE}
+
+
+@dataclass(slots=True)
+class Spot:
+    """A place and question: the stretches of pieces that concern it (n, 2), how each reaches it, and evidence
+    elsewhere that something here leans on."""
+
+    place: str
+    question: str
+    ranges: Any
+    reaches: Any
+    beside: Any
+
+
+@dataclass(slots=True)
+class Testimony:
+    """The pieces of some families, and the spots they make. ``bad``: what could not be read, by place."""
+
+    pieces: Pieces
+    spots: list[Spot]
+    codes: Codes
+    bad: dict[str, list[Poisoned]] = field(default_factory=dict)
+
+
+class Families:
+    """Which places belong together: a place with its named parts, and theirs."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
+
+    def root(self, place: str) -> str:
+        """The outermost whole of a place, under whatever id it is known."""
+        place = self.directory.place_id(place)
+        seen = {place}
+        while (whole := self.directory.whole(place)) is not None and whole not in seen:
+            seen.add(whole)
+            place = whole
+        return place
+
+    def members(self, root: str) -> list[str]:
+        """The places of a family, in order of their ids."""
+        found, more = {root}, [root]
+        while more:
+            for part in self.directory.parts(more.pop()):
+                if part not in found:
+                    found.add(part)
+                    more.append(part)
+        return sorted(found)
+
+    def ids(self, root: str) -> list[str]:
+        """Every id under which something of a family may have been recorded."""
+        found: dict[str, None] = {}
+        for place in self.members(root):
+            found.update(dict.fromkeys(self.directory.merged_into(place)))
+            found.update(dict.fromkeys(self.directory.aliases_of(place)))
+        return list(found)
+
+
+class Rows:
+    """Records of some places as corrected. ``more`` holds by position what has no room in a record."""
+
+    def __init__(self) -> None:
+        self.records = np.empty(0, dtype())
+        self.more: dict[int, dict[str, Any]] = {}
+        self.fates: dict[int, list[Fate]] = {}
+        self.bad: dict[str, list[Poisoned]] = {}
+
+
+class Builder:
+    """Makes testimony of families, as the ledger held it at the cache's position."""
+
+    def __init__(self, cache: Envelopes, directory: Directory, read: Read, find: Find) -> None:
+        self.cache, self.directory, self.read, self.find = cache, directory, read, find
+        self.families = Families(directory)
+        self.recorded = dict(cache.codes)
+        self.codes = Codes(cache.codes.names)
+        for source in directory.sources:
+            self.codes[source]
+        for place in directory.places:
+            self.codes[place]
+        for name, question in directory.questions.items():
+            self.codes[name]
+            for state in question.states:
+                self.codes[state]
+        self._encoder = Reader(self.codes, lambda stream: None)
+        self._linked = {directory.source_id(one) for link in directory.links for one in link.sources}
+        self._voices: dict[tuple[str, int], tuple[int, list[int]]] = {}
+        self._moved: dict[int, list[tuple[int, int]]] = {}
+        for into, position, home in cache.every_move():
+            self._moved.setdefault(into, []).append((position, home))
+        self._doubts: dict[bytes, list[tuple[int, int]]] = {}
+        for evidence, position, home in cache.every_doubt():
+            self._doubts.setdefault(id16(evidence), []).append((position, home))
+        self._looks = self.rows([EVERYWHERE])
+
+    def roots(self) -> dict[str, int]:
+        """Every family that something was recorded for, in order, with how many records it has."""
+        names, found = self.codes.names, dict[str, int]()
+        for code, count in (*self.cache.places().items(), *((place, 0) for place in self._moved)):
+            if names[code] != EVERYWHERE:
+                root = self.families.root(names[code])
+                found[root] = found.get(root, 0) + count
+        return dict(sorted(found.items()))
+
+    # -- rows ----------------------------------------------------------------------------------------------
+
+    def rows(self, places: Sequence[str]) -> Rows:
+        """The records of some ids of places, with what was moved there, as corrected."""
+        rows = Rows()
+        codes = [self.recorded[place] for place in places if place in self.recorded]
+        parts = [self.cache.records(codes)]
+        fates = [fate for code in codes for fate in self.cache.fates(code)]
+        for code in codes:
+            rows.more.update((at, orjson.loads(data)) for at, data in self.cache.more(code))
+        for place in places:
+            if place not in self.recorded:
+                continue
+            for position, home in self._moved.get(self.recorded[place], ()):
+                if home not in codes:
+                    parts.append(self._one(home, position, rows))
+                    fates += [fate for fate in self.cache.fates(home) if fate.at == position]
+        rows.records = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        if fates:
+            self._befall(rows, fates)
+        return rows
+
+    def _one(self, place: int, position: int, rows: Rows) -> Any:
+        """One record of a place."""
+        records = self.cache.records([place])
+        for at, data in self.cache.more(place):
+            if at == position:
+                rows.more[at] = orjson.loads(data)
+        return records[records["position"] == position]
+
+    def _befall(self, rows: Rows, recorded: Sequence[Any]) -> None:
+        """Apply corrections, and keep what else befell each entry."""
+        corrected = {one.at for one in recorded if one.name == "entry-corrected"}
+        entries: dict[str, Entry] = {}
+        places: dict[int, str] = {}
+        fates = []
+        for one in recorded:
+            fates.append(
+                Fate(one.position, one.entry, one.target, one.name, one.recorded, orjson.loads(one.data))
+            )
+            stream = one.entry.partition("@")[0]
+            places[one.at] = self.codes.names[one.place]
+            if stream not in entries:
+                first = self.read(one.at) if one.at in corrected else None
+                data = first.data if first else {}
+                name, when = (first.name, first.recorded) if first else ("", "")
+                entries[stream] = Entry(Row(one.at, stream, name, when, places[one.at], data), data)
+        poisoned: list[Poisoned] = []
+        correct(entries, fates, poisoned)
+        for bad in poisoned:
+            at = next(one.at for one in recorded if one.position == bad.position)
+            rows.bad.setdefault(places[at], []).append(bad)
+        records = None
+        for entry in entries.values():
+            at = entry.row.position
+            if entry.fates:
+                rows.fates[at] = entry.fates
+            if entry.data is entry.row.data:
+                continue
+            if records is None:
+                records = rows.records.copy()
+                index = {int(one): n for n, one in enumerate(records["position"])}
+            if at not in index:
+                continue
+            try:
+                made = self._encoder.record(at, entry.row.id, entry.row.name, entry.row.recorded, entry.data)
+                records[index[at]] = np.frombuffer(made.records[0][2], dtype())[0]
+                rows.more.pop(at, None)
+                rows.more.update((at, orjson.loads(data)) for at, _, data in made.more)
+            except Exception as error:
+                records[index[at]]["place"] = -2
+                bad = Poisoned(at, entry.row.id, f"{type(error).__name__}: {error}")
+                rows.bad.setdefault(places[at], []).append(bad)
+        if records is not None:
+            rows.records = records[records["place"] != -2]
+
+    # -- testimony -----------------------------------------------------------------------------------------
+
+    def testimony(self, roots: Sequence[str], kernel: Any) -> Testimony:
+        """The testimony of some families, folded by a kernel (``modes``)."""
+        rows = self.rows([one for root in roots for one in self.families.ids(root)])
+        places = [place for root in roots for place in self.families.members(root)]
+        return _Assembly(self, rows, places, kernel).testimony()
+
+    def canonical(self, codes: Any, of: Callable[[str], str]) -> Any:
+        """Codes after merges."""
+        unique, inverse = np.unique(codes, return_inverse=True)
+        mapped = [one if one < 0 else self.codes[of(self.codes.names[one])] for one in unique.tolist()]
+        return np.array(mapped, np.int64)[inverse]
+
+    def voice(self, source: int, day: int) -> tuple[int, list[int]]:
+        """(number of the voice, others who speak with it) of a source on a day."""
+        name = self.codes.names[source]
+        if name not in self._linked:
+            return source, []
+        found = self._voices.get((name, day))
+        if found is None:
+            voice = self.directory.linked(name, day)
+            found = self.codes[min(voice)], [self.codes[one] for one in sorted(voice - {name})]
+            self._voices[name, day] = found
+        return found
+
+
+class _Assembly:
+    """One making of testimony: rows in, pieces out."""
+
+    def __init__(self, builder: Builder, rows: Rows, places: Sequence[str], kernel: Any) -> None:
+        self.builder, self.places, self.kernel = builder, places, kernel
+        self.codes, self.directory = builder.codes, builder.directory
+        looks = builder._looks
+        self.more = {**rows.more, **looks.more}
+        self.fates = {**rows.fates, **looks.fates}
+        self.bad = rows.bad
+        records = np.concatenate([rows.records, looks.records]) if len(looks.records) else rows.records
+        self._arrange(records)
+        self._singles: dict[bytes, int | None] = {}
+        self.row_of = {bytes(self.id[n]): int(n) for n in np.flatnonzero(self.kind == EVIDENCE)}
+
+    def _arrange(self, records: Any) -> None:
+        """Rows by question, place and position, names as they are after merges."""
+        builder = self.builder
+        everywhere = self.codes[EVERYWHERE]
+        place = builder.canonical(records["place"], self.directory.place_id)
+        place[place == everywhere] = -1
+        wanted = np.zeros(len(self.codes.names) + 1, bool)
+        wanted[[self.codes[one] for one in self.places]] = True
+        wanted[-1] = True  # looks at whole displays
+        kept = wanted[place]
+        self.width = len(self.codes.names) + 2
+        key = records["question"].astype(np.int64) * self.width + place + 1
+        # Looks at whole displays lie by source, so that a spot takes those of the sources it is displayed by.
+        source = builder.canonical(records["source"], self.directory.source_id)
+        order = np.lexsort((records["position"], np.where(place < 0, source, 0), key))
+        order = order[kept[order]]
+        records = records[order]
+        self.records, self.place, self.key = records, place[order], key[order]
+        self.source = source[order]
+        self.position = records["position"].copy()
+        self.kind, self.act = records["kind"].copy(), records["act"].copy()
+        self.known, self.lo, self.hi = (records[name].astype(np.int64) for name in ("known", "lo", "hi"))
+        self.id, self.flags = records["id"].copy(), records["flags"].copy()
+        self.question = records["question"].astype(np.int64)
+
+    def testimony(self) -> Testimony:
+        leader, order = self._fold()
+        main = len(leader)
+        grounds = self._grounds(main)
+        self._doubters()
+        rows = np.concatenate(
+            [np.flatnonzero(leader == np.arange(main)), np.arange(main, len(self.position))]
+        )
+        piece_of = np.full(len(self.position), -1, np.int64)
+        piece_of[rows] = np.arange(len(rows))
+        piece_of[:main] = piece_of[leader]
+        joined = np.concatenate([order, np.arange(main, len(self.position))])
+        pieces = self._pieces(rows, piece_of, joined, grounds)
+        return Testimony(pieces, self._spots(rows[rows < main], piece_of), self.codes, self.bad)
+
+    def _fold(self) -> tuple[Any, Any]:
+        r = self.records
+        state = r["state"].astype(np.int64)
+        evidence = (self.kind == EVIDENCE) | (self.kind == CLAIM)
+        targeted = (state < 0) | ((self.flags & SPEAKS_OF_EVIDENCE) > 0)
+        target = np.ascontiguousarray(r["target"]).view("<u8").reshape(-1, 2)
+        target = np.where(targeted[:, None], target, 0)
+        marks = self.key.astype(np.uint64)
+        shape = (self.flags & (NEGATED | PART)).astype(np.uint64) | (
+            r["valid_kind"].astype(np.uint64) << np.uint64(8)
+        )
+        shape |= (self.kind.astype(np.uint64) << np.uint64(16)) | (
+            self.act.astype(np.uint64) << np.uint64(24)
+        )
+        alone = (r["saying"] == -(1 << 62)) | (self.kind == RULING)
+        saying = np.where(alone, -self.position, r["saying"]).view(np.uint64)
+        for one in (
+            shape,
+            self.source.view(np.uint64),
+            state.view(np.uint64),
+            saying,
+            target[:, 0],
+            target[:, 1],
+        ):
+            marks = _mixed(marks ^ one)
+        carried = np.where(evidence, 1, np.where(r["via"][:, 0] >= 0, 2, 0))
+        leader, order = self.kernel.fold_reports(
+            marks.view(np.int64), self.known, self.lo, self.hi, self.position, carried
+        )
+        return leader, order
+
+    # -- what leans on what ----------------------------------------------------------------------------------
+
+    def _grounds(self, main: int) -> dict[int, list[int]]:
+        """Row → rows of the evidence it leans on. Evidence that some spot would not hear of is taken besides."""
+        found: dict[int, list[int]] = {}
+        self.beside: dict[tuple[str, str], list[int]] = {}
+        leaning = [int(n) for n in np.flatnonzero(self.flags[:main] & MORE)]
+        for n in leaning:
+            based = self.more.get(int(self.position[n]), {}).get("based_on")
+            if based:
+                found[n] = [row for one in based for row in self._evidence(n, one, found)]
+        return found
+
+    def _evidence(self, n: int, evidence: str, found: dict[int, list[int]]) -> list[int]:
+        name = id16(evidence)
+        row = self.row_of.get(name) if evidence.startswith("e-") else None
+        if row is not None and self.key[row] == self.key[n]:
+            return [row]
+        rows = [] if row is None else [row]
+        names = self.codes.names
+        place = names[int(self.place[n])] if self.place[n] >= 0 else EVERYWHERE
+        question = names[int(self.question[n])]
+        whole = self.directory.whole(place)
+        for spot in (place, *([whole] if whole else ()), *self.directory.parts(place)):
+            if row is not None and self._near(spot, row, question):
+                continue
+            single = self._single(evidence, row)
+            if single is None:
+                continue
+            rows.append(single)
+            self._take_beside(spot, question, single, found)
+        return rows
+
+    def _near(self, spot: str, row: int, question: str) -> bool:
+        """Whether what a row says is heard at a spot."""
+        if self.codes.names[int(self.question[row])] != question:
+            return False
+        place = self.codes.names[int(self.place[row])]
+        return place in (spot, self.directory.whole(spot), *self.directory.parts(spot))
+
+    def _take_beside(self, spot: str, question: str, single: int, found: dict[int, list[int]]) -> None:
+        taken = self.beside.setdefault((spot, question), [])
+        if single in taken:
+            return
+        taken.append(single)
+        based = self.more.get(int(self.position[single]), {}).get("based_on", ())
+        grounds = found.setdefault(single, [])
+        for one in based:
+            row = self.row_of.get(id16(one))
+            if row is not None:
+                grounds.append(row)
+            if row is None or not self._near(spot, row, question):
+                further = self._single(one, row)
+                if further is not None and further != single:
+                    grounds.append(further)
+                    self._take_beside(spot, question, further, found)
+
+    def _single(self, evidence: str, row: int | None) -> int | None:
+        """The row of a piece of evidence heard of where it was not recorded; None where there is none."""
+        kept, name = self._singles, id16(evidence)
+        if name not in kept:
+            made: int | None = None
+            if row is not None:
+                made = self._append_row(row)
+            else:
+                first = self.builder.find(evidence)
+                if first is not None and first.name == "evidence-reported":
+                    made = self._fetched(first.position, first.data["place"])
+            kept[name] = made
+        return kept[name]
+
+    def _fetched(self, position: int, home: str) -> int | None:
+        """A row of a place outside these families, as corrected."""
+        at = np.flatnonzero(self.position == position)
+        if len(at):
+            return self._append_row(int(at[0]))
+        rows = self.builder.rows([home])
+        records = rows.records[rows.records["position"] == position]
+        if not len(records):
+            return None
+        self.more.update((at, one) for at, one in rows.more.items() if at == position)
+        self.fates.update((at, one) for at, one in rows.fates.items() if at == position)
+        return self._append(records)
+
+    def _append_row(self, row: int) -> int:
+        return self._append(self.records[row : row + 1])
+
+    def _append(self, records: Any) -> int:
+        """Put a row behind all others; it stands for itself."""
+        builder = self.builder
+        place = builder.canonical(records["place"], self.directory.place_id)
+        self.records = np.concatenate([self.records, records])
+        self.place = np.concatenate([self.place, place])
+        self.key = np.concatenate([self.key, [-1]])
+        source = builder.canonical(records["source"], self.directory.source_id)
+        self.source = np.concatenate([self.source, source])
+        for name in ("position", "kind", "act", "id", "flags"):
+            setattr(self, name, np.concatenate([getattr(self, name), records[name]]))
+        for name in ("known", "lo", "hi", "question"):
+            setattr(self, name, np.concatenate([getattr(self, name), records[name].astype(np.int64)]))
+        return len(self.position) - 1
+
+    def _doubters(self) -> None:
+        """Evidence rows → (rows of claims that doubt them)."""
+        self.doubts: dict[int, list[int]] = {}
+        known = self.builder._doubts
+        if not known:
+            return
+        at = {int(one): n for n, one in enumerate(self.position.tolist())}
+        for n in np.flatnonzero(self.kind == EVIDENCE).tolist():
+            for position, home in known.get(bytes(self.id[n]), ()):
+                row = at.get(position)
+                if row is None:
+                    row = self._fetched(position, self.codes.names[home])
+                    if row is None:
+                        continue
+                    at[position] = row
+                if self._speaks_against(row) and bytes(self.records["target"][row]) == bytes(self.id[n]):
+                    self.doubts.setdefault(n, []).append(row)
+
+    def _speaks_against(self, row: int) -> bool:
+        against = self.act[row] in (DENIES, DOUBTS) and self.kind[row] == CLAIM
+        return bool(against and self.flags[row] & SPEAKS_OF_EVIDENCE)
+
+    # -- pieces ------------------------------------------------------------------------------------------------
+
+    def _pieces(self, rows: Any, piece_of: Any, joined: Any, grounds: dict[int, list[int]]) -> Pieces:
+        r = self.records
+        count = len(rows)
+        # Ids compare as text does; as signed numbers once their first bit is turned round.
+        ids = np.ascontiguousarray(self.id).view(">u8").reshape(-1, 2).astype(np.uint64)
+        ids = (ids ^ np.uint64(1 << 63)).view(np.int64)
+        order_id = ids[rows]
+        reports = np.bincount(piece_of, minlength=count)
+        for n in np.flatnonzero(reports[piece_of] > 1).tolist():
+            piece = piece_of[n]
+            if self.known[n] == self.known[rows[piece]] and tuple(ids[n]) < tuple(order_id[piece]):
+                order_id[piece] = ids[n]
+        of = np.zeros((count, P_WIDTH), np.int64)
+        of[:, P_RETRACTED] = of[:, P_VOIDED] = NEVER
+        verdicts: dict[int, list[tuple[int, int]]] = {}
+        if self.fates:
+            self._fated(piece_of, joined, of[:, P_RETRACTED], of[:, P_VOIDED], verdicts)
+        leant: dict[int, list[tuple[int, int]]] = {}
+        for n, evidence in sorted(grounds.items()):
+            piece = int(piece_of[n])
+            if self.known[n] == self.known[rows[piece]]:
+                known = leant.setdefault(piece, [])
+                for one in evidence:
+                    other = (0, int(piece_of[one]))
+                    if other[1] != piece and other not in known:
+                        known.append(other)
+        doubts: dict[int, list[tuple[int, int]]] = {}
+        for n, by in self.doubts.items():
+            found = doubts.setdefault(int(piece_of[n]), [])
+            for one in by:
+                pair = (int(self.known[n]), int(piece_of[one]))
+                if all(pair[1] != other for _, other in found):
+                    found.append(pair)
+        source = self.source[rows]
+        voice, linked = self._voices(source, r["said"][rows])
+        lists = [
+            _listed(of, P_VERDICT_FROM, verdicts, 0),
+            _listed(of, P_GROUND_FROM, leant, sum(map(len, verdicts.values()))),
+        ]
+        for column, more in ((P_DOUBT_FROM, doubts), (P_LINKED_FROM, linked)):
+            lists.append(_listed(of, column, more, sum(map(len, lists))))
+        lists.append(self._carriers(of, piece_of, sum(map(len, lists))))
+        flags = self.flags[rows]
+        for column, values in (
+            (P_POSITION, self.position[rows]),
+            (P_KIND, self.kind[rows]),
+            (P_ACT, self.act[rows]),
+            (P_SOURCE, source),
+            (P_PLACE, self.place[rows]),
+            (P_STATE, r["state"][rows]),
+            (P_NEGATED, (flags & NEGATED) > 0),
+            (P_PART, (flags & PART) > 0),
+            (P_VALID_KIND, r["valid_kind"][rows]),
+            (P_OF_EVIDENCE, (flags & SPEAKS_OF_EVIDENCE) > 0),
+            (P_LO, self.lo[rows]),
+            (P_HI, self.hi[rows]),
+            (P_SAID, r["said"][rows]),
+            (P_KNOWN, self.known[rows]),
+            (P_ORDER_KNOWN, self.known[rows]),
+            (P_ID_HIGH, order_id[:, 0]),
+            (P_ID_LOW, order_id[:, 1]),
+            (P_VOICE, voice),
+        ):
+            of[:, column] = values
+        return Pieces(of, np.concatenate(lists))
+
+    def _fated(
+        self,
+        piece_of: Any,
+        joined: Any,
+        retracted: Any,
+        voided: Any,
+        verdicts: dict[int, list[tuple[int, int]]],
+    ) -> None:
+        """What befell each report, put together for its piece in the order in which reports are joined."""
+        positions = self.position
+        touched = np.isin(positions, list(self.fates))
+        for n in joined[touched[joined]].tolist():
+            piece, known = int(piece_of[n]), int(self.known[n])
+            for fate in self.fates[int(positions[n])]:
+                if fate.name == "entry-retracted":
+                    ended = max(known, known_at(fate.data, fate.recorded))
+                    retracted[piece] = min(retracted[piece], ended)
+                elif fate.name == "claim-adjudicated":
+                    ruled = max(known, ruled_at(fate.data, fate.recorded))
+                    verdicts.setdefault(piece, []).append((ruled, _VERDICTS[fate.data["verdict"]]))
+                elif fate.name == "evidence-voided":
+                    voided[piece] = min(voided[piece], max(known, ruled_at(fate.data, fate.recorded)))
+
+    def _carriers(self, of: Any, piece_of: Any, base: int) -> Any:
+        """Who carried each piece, and when that was known, as a list behind ``base`` others."""
+        via = self.records["via"]
+        carried = np.flatnonzero(via[:, 0] >= 0)
+        pieces, known, by = [], [], []
+        for turn in range(CARRIERS):
+            some = carried[via[carried, turn] >= 0]
+            pieces.append(piece_of[some])
+            known.append(self.known[some])
+            by.append(via[some, turn].astype(np.int64))
+        for n in np.flatnonzero(self.flags & MORE).tolist():
+            rest = self.more.get(int(self.position[n]), {}).get("via", ())[CARRIERS:]
+            pieces.append(np.full(len(rest), piece_of[n]))
+            known.append(np.full(len(rest), self.known[n]))
+            by.append(np.array(rest, np.int64))
+        owner, moment, carrier = (np.concatenate(one) for one in (pieces, known, by))
+        order = np.argsort(owner, kind="stable")
+        if len(carrier):
+            carrier = self.builder.canonical(carrier, self.directory.source_id)
+        ends = base + np.cumsum(np.bincount(owner, minlength=len(of)))
+        of[:, P_CARRIER_TO] = ends
+        of[:, P_CARRIER_FROM] = np.concatenate([[base], ends[:-1]])
+        return np.stack([moment[order], carrier[order]], axis=1).astype(np.int64).reshape(-1, 2)
+
+    def _voices(self, source: Any, said: Any) -> tuple[Any, dict[int, list[tuple[int, int]]]]:
+        voice = source.copy()
+        linked: dict[int, list[tuple[int, int]]] = {}
+        if self.builder._linked:
+            codes = [self.codes[one] for one in self.builder._linked]
+            for n in np.flatnonzero(np.isin(source, codes)).tolist():
+                voice[n], others = self.builder.voice(int(source[n]), int(said[n]))
+                linked[n] = [(0, one) for one in others]
+        return voice, linked
+
+    # -- spots -------------------------------------------------------------------------------------------------
+
+    def _spots(self, rows: Any, piece_of: Any) -> list[Spot]:
+        """Every place of the families under every question that is asked."""
+        keys = self.key[rows]
+        if not len(keys):
+            return []
+        begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        ends = np.append(begins[1:], len(keys))
+        ranges = {int(keys[b]): (int(b), int(e)) for b, e in zip(begins, ends, strict=True)}
+        width = self.width
+        looks = self._look_ranges(rows, ranges, width)
+        displayed = self._displayed(rows, ranges)
+        found = []
+        for question in self.directory.questions:
+            base = self.codes[question] * width
+            for place in self.places:
+                near = [(place, OWN), *((part, FROM_PART) for part in self.directory.parts(place))]
+                whole = self.directory.whole(place)
+                if whole is not None:
+                    near.append((whole, FROM_WHOLE))
+                stretches, reaches, sources = [], [], set()
+                for one, reach in near:
+                    key = base + self.codes[one] + 1
+                    if key in ranges:
+                        stretches.append(ranges[key])
+                        reaches.append(reach)
+                        sources |= displayed.get(key, set())
+                if not stretches:
+                    continue
+                for source in sorted(sources):
+                    if (question, source) in looks:
+                        stretches.append(looks[question, source])
+                        reaches.append(OWN)
+                beside = [int(piece_of[n]) for n in self.beside.get((place, question), ())]
+                found.append(
+                    Spot(
+                        place,
+                        question,
+                        np.array(stretches, np.int64),
+                        np.array(reaches, np.int64),
+                        np.array(beside, np.int64),
+                    )
+                )
+        return found
+
+    def _displayed(self, rows: Any, ranges: dict[int, tuple[int, int]]) -> dict[int, set[int]]:
+        """Key of a place and question → sources that display something of it."""
+        found: dict[int, set[int]] = {}
+        some = rows[self.kind[rows] == DISPLAY]
+        pairs = (
+            np.unique(np.stack([self.key[some], self.source[some]]), axis=1)
+            if len(some)
+            else np.empty((2, 0))
+        )
+        for key, source in pairs.T.tolist():
+            found.setdefault(int(key), set()).add(int(source))
+        return found
+
+    def _look_ranges(
+        self, rows: Any, ranges: dict[int, tuple[int, int]], width: int
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """(question, source) → stretch of looks at all that it displays. Sorted within what has no place."""
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for question in self.directory.questions:
+            key = self.codes[question] * width
+            if key not in ranges:
+                continue
+            begin, end = ranges[key]
+            sources = self.source[rows[begin:end]]
+            for source in np.unique(sources).tolist():
+                low, high = np.searchsorted(sources, [source, source + 1])
+                found[question, int(source)] = (begin + int(low), begin + int(high))
+        return found
+
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mixed(marks: Any) -> Any:
+    """Numbers spread over 64 bits (the finaliser of splitmix64, Steele et al. 2014)."""
+    marks = (marks ^ (marks >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    marks = (marks ^ (marks >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (marks ^ (marks >> np.uint64(31))) + _ODD
+
+
+def _listed(of: Any, column: int, found: dict[int, list[tuple[int, int]]], base: int) -> Any:
+    """Lists by piece put behind ``base`` others; where each begins and ends goes into two columns."""
+    counts = np.zeros(len(of), np.int64)
+    flat: list[tuple[int, int]] = []
+    for n in sorted(found):
+        counts[n] = len(found[n])
+        flat += found[n]
+    of[:, column + 1] = base + np.cumsum(counts)
+    of[:, column] = of[:, column + 1] - counts
+    return np.array(flat, np.int64).reshape(-1, 2)

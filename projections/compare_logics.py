@@ -1,0 +1,171 @@
+"""Two ways to believe "known then", side by side: two logics, or one with and without some sources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ledger.clocks import instant_key
+from projections import compare_grades as grades
+from projections.belief.attribution import (
+    Account,
+    Ask,
+    Difference,
+    difference,
+    known_then,
+    pieces_of,
+    unexplained,
+)
+from projections.belief.happenings import happenings
+from projections.belief.motion import TINY
+from projections.belief.paths import Days, Diagonal, Rows, judged, parting
+from projections.belief.tally import diagonal, end_of
+from projections.blobs import Knot
+from projections.case import Case, day_of, states_of
+from projections.compare_intervals import Found, Interval, differing
+from projections.desk import Desk, Without
+from projections.registry import Loaded
+from projections.views import Beliefs
+
+
+class Leaving:
+    """What is left out of every case: nothing, some sources, or whole kinds of them."""
+
+    def __init__(self, desk: Desk, without: Sequence[Without]) -> None:
+        self.texts = [one.text for one in without]
+        self.sources = {
+            source.id
+            for source in desk.directory.sources.values()
+            if any(source.id == one.source or source.kind == one.kind for one in without)
+        }
+        self._excluded = desk.excludes(without)
+
+    def __bool__(self) -> bool:
+        return bool(self.texts)
+
+    def of(self, case: Case) -> Case:
+        """The case without it; the very same one where nothing in it goes."""
+        if not self or not any(map(self._excluded, (*case.testimony, *case.beside.values()))):
+            return case
+        return case.without(self._excluded)
+
+
+class Side:
+    """One way to believe: a logic, its view, and what is left out. ``replaced`` is a view that its code can no
+    longer make, to be read in place of the logic's own."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        loaded: Loaded,
+        question: str,
+        without: Sequence[Without] = (),
+        replaced: Beliefs | None = None,
+    ) -> None:
+        self.desk = desk
+        self.logic = loaded.logic
+        self.question = question
+        self.replaced = replaced is not None
+        own = desk.beliefs if loaded is desk.loaded else None
+        self.view = replaced or own or desk.views.beliefs(loaded, desk.head, desk.directory)
+        self.leaving = Leaving(desk, without)
+        self.diagonal = Diagonal(states_of(desk.directory, question), self.logic)
+        self.now = desk.known(None)
+
+    @property
+    def judges(self) -> bool:
+        """Whether the logic judges by itself, and has no knots."""
+        return self.logic.believe is not None
+
+    def knots(self, place: str, case: Case | None) -> list[Knot]:
+        """The knots of a place; looked up unless something of its case is left out."""
+        if case is not None and not self.judges:
+            seen = self.leaving.of(case)
+            if seen is not case:
+                return diagonal(seen, self.logic)[0]
+        return self.view.knots(place, self.question)
+
+    def rows(self, knots: list[Knot], days: Days, case: Case | None) -> Rows:
+        if not self.judges:
+            return self.diagonal.rows(knots, days)
+        assert case is not None
+        return judged(self.leaving.of(case), self.logic, days, lambda day: min(end_of(day), self.now))
+
+    def accounts(self, case: Case, asked: Sequence[Ask]) -> list[Account]:
+        return known_then(self.leaving.of(case), self.logic, asked, self.now)
+
+    def standing(self) -> grades.Standing:
+        """The settled utterances of every source, over all places and questions."""
+        standing = grades.Standing(self.view.scores())
+        if not self.leaving:
+            return standing
+        known = recorded(self.desk)
+        for place, question in grades.spots(self.desk):
+            case = self.desk.case(place, question)
+            seen = self.leaving.of(case)
+            if seen is not case:
+                old, new = (grades.Scores(one, self.logic).at(known) for one in (case, seen))
+                standing.replace(old, new)
+        return standing
+
+
+class Logics:
+    """Where two sides differ, and whose doing it is."""
+
+    def __init__(self, before: Side, after: Side) -> None:
+        self.sides = (before, after)
+        self.desk, self.question = before.desk, before.question
+        self.states = states_of(self.desk.directory, self.question)
+        self.judged = any(side.judges for side in self.sides)
+        self._folds = self.judged or any(side.leaving for side in self.sides)
+        one, other = (side.diagonal.motion.generator for side in self.sides)
+        self._steady = not self.judged and np.array_equal(one, other)
+
+    def compare(self, place: str) -> Found:
+        """Both sides on every day from the first to the last on which something arrived or begins to count;
+        where their knots are the same, so are they."""
+        case = self.desk.case(place, self.question) if self._folds else None
+        paths = [side.knots(place, case) for side in self.sides]
+        turns = [knot.since for path in paths for knot in path]
+        if self.judged and case is not None:
+            turns += [day_of(one.known) for one in happenings(case)]
+        last = min(max(turns, default=0), day_of(self.sides[0].now))
+        first = min(turns, default=last + 1)
+        if first > last:
+            return Found(0, [])
+        days = parting(paths[0], paths[1], first, last) if self._steady else np.arange(first, last + 1)
+        old, new = (side.rows(path, days, case) for side, path in zip(self.sides, paths, strict=True))
+        return Found(last - first + 1, differing(place, days, old, new, self.states))
+
+    def differences(self, place: str, intervals: Sequence[Interval]) -> list[Difference]:
+        """What makes the difference on the day of each interval, all of one place."""
+        if any(side.replaced for side in self.sides):
+            return [self._unexplained(one) for one in intervals]
+        case = self.desk.case(place, self.question)
+        asked = [one.ask(self.states) for one in intervals]
+        accounts = zip(*(side.accounts(case, asked) for side in self.sides), strict=True)
+        pieces = pieces_of(case)
+        return [difference(one, other, pieces) for one, other in accounts]
+
+    def _unexplained(self, one: Interval) -> Difference:
+        _, a, b = one.ask(self.states)
+
+        def odds(p: tuple[float, ...] | None) -> float:
+            return math.log(max(p[a], TINY)) - math.log(max(p[b], TINY)) if p else 0.0
+
+        return unexplained(odds(one.before), odds(one.after))
+
+    def standings(self) -> tuple[grades.Standing, grades.Standing]:
+        """The settled utterances of every source on either side; none of those left out on the second."""
+        before, after = (side.standing() for side in self.sides)
+        for standing in (before, after):
+            standing.drop(self.sides[1].leaving.sources)
+        return before, after
+
+
+def recorded(desk: Desk) -> int:
+    """The moment up to which the views of a desk have scored what was said: that of the last event."""
+    event = desk.ledger.event(desk.head)
+    return instant_key(event.recorded) if event else 0

@@ -1,0 +1,422 @@
+"""From leaves to envelopes: each entry read once, at a few microseconds.
+
+Pure but for looking up the first event of a stream, which what befell an entry needs. What cannot be read is
+set aside with its position, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from ledger.clocks import day as exact_day
+from ledger.clocks import instant_key, span
+from ledger.codec import Recorded
+from ledger.dates import DAY_US, EPOCH
+from ledger.errors import BadEvent, Unverified
+from ledger.upcast import STEPS
+from projections.case import day_of, days_of, known_at, ruled_at
+from projections.envelopes.shape import (
+    ACTS,
+    ALONE,
+    CARRIERS,
+    CLAIM,
+    DISPLAY,
+    EVIDENCE,
+    MORE,
+    NEGATED,
+    NONE,
+    OBSERVATION,
+    PACK,
+    PART,
+    RULING,
+    SPEAKS_OF_EVIDENCE,
+    TARGETED,
+    VALID_KINDS,
+    WITHDRAWAL,
+)
+
+Lookup = Callable[[str], "Recorded | None"]
+"""The first event of a stream."""
+
+ENTRIES = frozenset(
+    ("claim-reported", "evidence-reported", "display-observed", "claim-withdrawn", "state-ruled")
+)
+FATES = frozenset(("entry-corrected", "entry-retracted", "claim-adjudicated", "evidence-voided"))
+#: The types that this version can read; the closed set, without the models behind it.
+TYPES = frozenset(
+    f"{name}/1"
+    for name in (
+        *("ledger-opened", "question-opened", "party-named", "place-registered", "place-described"),
+        *("place-merged", "source-registered", "source-described", "source-merged", "sources-linked"),
+        *ENTRIES,
+        *FATES,
+        *("entry-redacted", "logic-promoted"),
+    )
+)
+_ACTS = {name: code for code, name in enumerate(ACTS)}
+_VALID = {name: code for code, name in enumerate(VALID_KINDS)}
+_NOBODY = (NONE,) * CARRIERS
+_NO_TARGET = bytes(16)
+
+
+class Codes(dict[str, int]):
+    """Names as small numbers, given out in the order in which they are first met."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        for name in names:
+            self[name]
+
+    def __missing__(self, name: str) -> int:
+        if type(name) is not str:
+            raise TypeError(f"{name!r} is no name")
+        code = self[name] = len(self.names)
+        self.names.append(name)
+        return code
+
+
+#: The place of what stands at no place: looks at a whole display. Always the first code.
+EVERYWHERE = ""
+
+
+class Fated(NamedTuple):
+    """What befell an entry: filed under the place of the entry that its stream begins with."""
+
+    position: int
+    place: int
+    at: int
+    entry: str
+    target: str
+    name: str
+    recorded: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a stretch of the ledger adds. ``records`` are (place code, position, packed record);
+    ``more`` (position, place, JSON); ``moved`` (place, position, place it was recorded for);
+    ``doubts`` (id of evidence, position of the claim, its place); ``leans`` (id of evidence, place where
+    something leans on it, its id if that is evidence too); ``shown`` (standing source, place); ``asked`` (place, question)."""
+
+    records: list[tuple[int, int, bytes]] = field(default_factory=list)
+    fates: list[Fated] = field(default_factory=list)
+    more: list[tuple[int, int, bytes]] = field(default_factory=list)
+    moved: list[tuple[int, int, int]] = field(default_factory=list)
+    doubts: list[tuple[str, int, int]] = field(default_factory=list)
+    leans: set[tuple[str, int, str]] = field(default_factory=set)
+    shown: set[tuple[int, int]] = field(default_factory=set)
+    asked: set[tuple[int, int]] = field(default_factory=set)
+    bad: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+class _Dated(NamedTuple):
+    lo: int | None
+    hi: int | None
+    latest: int | None
+    exact: int | None
+
+
+class Reader:
+    """Turns leaves into envelopes. Keeps what it has learnt of names and dates from one batch to the next."""
+
+    def __init__(self, codes: Codes, lookup: Lookup) -> None:
+        self.codes = codes
+        self.lookup = lookup
+        self._dates: dict[str, _Dated] = {}
+        self._days: dict[str, int] = {}
+        codes[EVERYWHERE]
+
+    def read(self, leaves: Iterable[tuple[int, bytes]]) -> Batch:
+        """Everything that (position, leaf) pairs add, in order."""
+        batch = Batch()
+        for position, state in leaves:
+            try:
+                leaf = orjson.loads(state)
+                topic, name = leaf["type"], _name(leaf)
+            except (orjson.JSONDecodeError, KeyError, TypeError):
+                raise Unverified("the stored bytes are no event", where=f"#{position}") from None
+            try:
+                if topic == "claim-reported/1":
+                    self._claim(batch, position, leaf["stream"], leaf["recorded"], leaf["data"])
+                else:
+                    self._other(batch, position, leaf, topic)
+            except Exception as error:
+                batch.bad.append((position, name, f"{type(error).__name__}: {error}"))
+        return batch
+
+    def record(self, position: int, stream: str, name: str, recorded: str, data: dict[str, Any]) -> Batch:
+        """One entry alone, with author fields of any kind, for instance as corrected. Raises where it cannot be
+        read."""
+        batch = Batch()
+        if name == "claim-reported":
+            self._claim(batch, position, stream, recorded, data)
+        else:
+            self._entry(batch, position, stream, name, recorded, data)
+        return batch
+
+    # -- claims: nearly everything there is ------------------------------------------------------------
+
+    def _claim(self, batch: Batch, position: int, stream: str, recorded: str, data: dict[str, Any]) -> None:
+        get = data.get
+        codes = self.codes
+        published, said, valid = get("published"), get("said"), get("valid")
+        known = self._known(published, said, recorded)
+        spoken = said or published
+        saying = ALONE
+        said_day = day_of(known)
+        if spoken:
+            dated = self._dated(spoken)
+            if dated.hi is not None:
+                said_day = dated.hi
+            if dated.exact is not None:
+                saying = dated.exact
+        valid_kind = _VALID[get("valid_kind", "at")]
+        when = valid or spoken
+        if valid_kind in (0, 3) and when:
+            dated = self._dated(when)
+            lo, hi = dated.lo, dated.hi
+            if lo is None or hi is None:
+                lo, hi = days_of(data, known)
+        else:
+            lo, hi = days_of(data, known)
+        flags, kind = 0, CLAIM
+        if get("negated"):
+            flags |= NEGATED
+        if get("extent", "whole") != "whole":
+            flags |= PART
+        if get("standing"):
+            kind = DISPLAY
+            hi = min(hi, day_of(known))
+            lo = min(lo, hi)
+            saying = _mark(said)
+        target, aimed = get("target"), _NO_TARGET
+        place = codes[data["place"]]
+        if target:
+            flags |= TARGETED
+            aimed = id16(target)
+            if target.startswith("e-"):
+                flags |= SPEAKS_OF_EVIDENCE
+                if get("act") in ("denies", "doubts"):
+                    batch.doubts.append((target, position, place))
+        via, based = get("via"), get("based_on")
+        carriers: tuple[int, ...] = _NOBODY
+        if via:
+            carriers = tuple([codes[one] for one in via[:CARRIERS]])
+            if len(carriers) < CARRIERS:
+                carriers += _NOBODY[len(carriers) :]
+        if based or (via and len(via) > CARRIERS):
+            flags |= MORE
+            self._beside(batch, position, place, via, based)
+        state = get("state")
+        source, question = codes[data["claimant"]], codes[get("question", "control")]
+        batch.asked.add((place, question))
+        if kind == DISPLAY:
+            batch.shown.add((source, place))
+        packed = PACK.pack(
+            position, known, saying, id16(stream), aimed,
+            place, source, question,
+            NONE if state is None else codes[state],
+            *carriers, lo, hi, said_day, kind, _ACTS[get("act", "asserts")], valid_kind, flags,
+        )  # fmt: skip
+        batch.records.append((place, position, packed))
+
+    def _beside(self, batch: Batch, position: int, place: int, via: Any, based: Any, by: str = "") -> None:
+        codes = self.codes
+        more: dict[str, Any] = {}
+        if via and len(via) > CARRIERS:
+            more["via"] = [codes[one] for one in via]
+        if based:
+            more["based_on"] = [str(one) for one in based]
+            batch.leans.update((one, place, by) for one in more["based_on"])
+        batch.more.append((position, place, orjson.dumps(more)))
+
+    # -- the others ------------------------------------------------------------------------------------
+
+    def _other(self, batch: Batch, position: int, leaf: dict[str, Any], topic: str) -> None:
+        if topic in STEPS:
+            recorded = Recorded(position, leaf)
+            if recorded.name == "claim-reported":
+                self._claim(batch, position, recorded.stream, recorded.recorded, recorded.data)
+                return
+            topic, leaf = recorded.type, {**leaf, "data": recorded.data}
+        if topic not in TYPES:
+            raise BadEvent(f"no event type {topic!r}")
+        name = topic.partition("/")[0]
+        if name in ENTRIES:
+            self._entry(batch, position, leaf["stream"], name, leaf["recorded"], leaf["data"])
+        elif name in FATES:
+            self._fate(batch, Recorded(position, leaf))
+
+    def _entry(
+        self, batch: Batch, position: int, stream: str, name: str, recorded: str, data: dict[str, Any]
+    ) -> None:
+        """Evidence, looks, withdrawals, rulings: like claims, with fewer fields."""
+        get, codes = data.get, self.codes
+        flags, act, via, based, target = 0, 0, get("via"), get("based_on"), None
+        saying = ALONE
+        if name == "state-ruled":
+            kind, source = RULING, NONE
+            known = ruled_at(data, recorded)
+            lo, hi = days_of_ruling(data, known)
+            said_day = day_of(known)
+            codes[data["state"]]
+        else:
+            source = codes[data["source"]]
+            known = known_at(data, recorded)
+            spoken = get("said") or get("published")
+            found = span(spoken).hi if spoken else None
+            said_day = found if found is not None else day_of(known)
+            lo, hi = days_of(data, known)
+            if name == "evidence-reported":
+                kind, act = EVIDENCE, codes[f"kind:{get('kind', 'footage')}"] & 255
+                exact = exact_day(spoken) if spoken else None
+                saying = exact if exact is not None else ALONE
+                target = get("target")
+                if get("extent", "part") != "whole":
+                    flags |= PART
+            else:
+                kind = OBSERVATION if name == "display-observed" else WITHDRAWAL
+                saying = _mark(get("said"))
+                hi = min(hi, day_of(known))
+                lo = min(lo, hi)
+        if get("negated"):
+            flags |= NEGATED
+        if target:
+            flags |= TARGETED | (SPEAKS_OF_EVIDENCE if target.startswith("e-") else 0)
+        where = get("place")
+        if where is None and kind != OBSERVATION:
+            raise KeyError("place")
+        place = codes[EVERYWHERE if where is None else where]
+        carriers = tuple(codes[one] for one in (via or ())[:CARRIERS])
+        carriers += _NOBODY[len(carriers) :]
+        if based or (via and len(via) > CARRIERS):
+            flags |= MORE
+            self._beside(batch, position, place, via, based, stream if kind == EVIDENCE else "")
+        state = get("state")
+        question = codes[get("question", "control")]
+        batch.asked.add((place, question))
+        packed = PACK.pack(
+            position, known, saying, id16(stream), id16(target) if target else _NO_TARGET,
+            place, source, question,
+            NONE if state is None else codes[state],
+            *carriers, lo, hi, said_day, kind, act, _VALID[get("valid_kind", "at")], flags,
+        )  # fmt: skip
+        batch.records.append((place, position, packed))
+
+    def _fate(self, batch: Batch, recorded: Recorded) -> None:
+        first = self.lookup(recorded.stream)
+        if first is None or first.name not in ENTRIES:
+            return
+        codes = self.codes
+        home = codes[first.data.get("place") or EVERYWHERE]
+        target = recorded.data["target"]
+        if not isinstance(target, str):
+            raise TypeError(f"{target!r} is no entry")
+        batch.fates.append(
+            Fated(
+                recorded.position,
+                home,
+                first.position,
+                recorded.entry,
+                target,
+                recorded.name,
+                recorded.recorded,
+                orjson.dumps(recorded.data),
+            )
+        )
+        changes = recorded.data.get("changes", {}) if target == first.entry else {}
+        if changes:
+            self._corrected(batch, first, changes, home)
+
+    def _corrected(self, batch: Batch, first: Recorded, changes: dict[str, Any], home: int) -> None:
+        """What a correction lets an entry lean on, speak against, display or be moved to."""
+        codes, corrected = self.codes, {**first.data, **changes}
+        place = codes[corrected.get("place") or EVERYWHERE]
+        if changes.get("place"):
+            batch.moved.append((place, first.position, home))
+        if changes.get("place") or changes.get("question"):
+            batch.asked.add((place, codes[corrected.get("question") or "control"]))
+        aim = corrected.get("target")
+        if aim and aim.startswith("e-") and corrected.get("act") in ("denies", "doubts"):
+            batch.doubts.append((aim, first.position, home))
+        by = first.stream if first.name == "evidence-reported" else ""
+        batch.leans.update((str(one), place, by) for one in corrected.get("based_on") or ())
+        claimant = corrected.get("claimant")
+        if corrected.get("standing") and claimant:
+            batch.shown.add((codes[claimant], place))
+
+    # -- dates -------------------------------------------------------------------------------------------
+
+    def _known(self, published: str | None, said: str | None, recorded: str) -> int:
+        """``case.known_at`` of the same clocks, at the price of two look-ups."""
+        for text in (published, said):
+            if text:
+                dated = self._dated(text)
+                latest = dated.latest
+                if latest is not None:
+                    stamped = self._dated(recorded).latest
+                    assert stamped is not None
+                    if dated.lo is not None and stamped < latest and dated.lo <= stamped // DAY_US + EPOCH:
+                        return stamped
+                    return latest
+        return instant_key(recorded)
+
+    def _dated(self, text: str) -> _Dated:
+        found = self._dates.get(text)
+        return found if found is not None else self._new(text)
+
+    def _new(self, text: str) -> _Dated:
+        # Moments written to the second hardly ever recur: read here, and not kept.
+        if len(text) == 20 and text[19] == "Z" and text[10] == "T" and text[13] == text[16] == ":":
+            ordinal = self._days.get(text[:10])
+            if ordinal is None:
+                ordinal = exact_day(text[:10])
+                if ordinal is not None:
+                    self._days[text[:10]] = ordinal
+            hour, minute, second = text[11:13], text[14:16], text[17:19]
+            if ordinal is not None and (hour + minute + second).isdecimal() and text.isascii():
+                seconds = int(hour) * 3600 + int(minute) * 60 + int(second)
+                if hour < "24" and minute < "60" and second < "60":
+                    return _Dated(ordinal, ordinal, (ordinal - EPOCH) * DAY_US + seconds * 1_000_000, ordinal)
+        days = span(text)
+        latest = None if days.hi is None else instant_key(text)
+        dated = _Dated(days.lo, days.hi, latest, exact_day(text))
+        if len(self._dates) > 200_000:
+            self._dates.clear()
+        self._dates[text] = dated
+        return dated
+
+
+def days_of_ruling(data: dict[str, Any], known: int) -> tuple[int, int]:
+    """First and last day a ruling on a state speaks of."""
+    return days_of({name: value for name, value in data.items() if name in ("valid", "valid_kind")}, known)
+
+
+def id16(text: str) -> bytes:
+    """The 16 bytes of an entry's id; for anything else that can be a target, a digest of its text."""
+    if len(text) == 34 and text[1] == "-":
+        try:
+            return bytes.fromhex(text[2:])
+        except ValueError:
+            pass
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _mark(text: str | None) -> int:
+    """A number for the very text of a date."""
+    if text is None:
+        return ALONE + 1
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) >> 2
+
+
+def _name(leaf: dict[str, Any]) -> str:
+    """The id of an event."""
+    return str(leaf["stream"] if leaf["version"] == 1 else f"{leaf['stream']}@{leaf['version']}")

@@ -1,0 +1,294 @@
+"""Making what a view keeps: every spot of some families judged, by the kernel or, where a logic asks for what
+the kernel does not know, by the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ledger.codec import Recorded
+from ledger.directory import Directory
+from projections import blobs
+from projections.belief.base import Logic
+from projections.case import Case, states_of
+from projections.credibility import score
+from projections.envelopes.cache import Envelopes
+from projections.envelopes.reading import ENTRIES, EVERYWHERE, FATES
+from projections.envelopes.shape import PACK
+from projections.record import Record, Spot
+
+if TYPE_CHECKING:
+    from projections.columns.judging import Judged
+    from projections.columns.testimony import Builder
+
+__all__ = ["Made", "Maker", "Spot", "reshapes", "touched_by"]
+
+#: Records judged at a time: some hundred megabytes while it lasts.
+_AT_ONCE = 120_000
+
+#: Registry events after which every belief may differ, not only those of places touched.
+_RESHAPING = frozenset(
+    (
+        "party-named",
+        "question-opened",
+        "place-merged",
+        "source-merged",
+        "source-described",
+        "sources-linked",
+        "place-described",
+    )
+)
+
+
+@dataclass(slots=True)
+class Made:
+    """Rows of a view: spots, scores and what could not be read, each in order of place and question."""
+
+    spots: list[tuple[str, str, int, int | None, int | None, bytes]] = field(default_factory=list)
+    scores: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    bad: list[tuple[str, str, int, str, str]] = field(default_factory=list)
+
+
+class Maker:
+    """Makes the rows of one logic's view, from a cache that has reached the head.
+
+    ``known`` is the moment up to which sources are scored. ``event`` gives the event at a position, ``first``
+    the first event of a stream.
+    """
+
+    def __init__(
+        self,
+        envelopes: Envelopes,
+        event: Callable[[int], Recorded | None],
+        first: Callable[[str], Recorded | None],
+        directory: Directory,
+        logic: Logic,
+        known: int,
+    ) -> None:
+        self.envelopes, self.event, self.first = envelopes, event, first
+        self.directory, self.logic, self.known = directory, logic, known
+        self._builder: Builder | None = None
+
+    @property
+    def builder(self) -> Builder:
+        if self._builder is None:
+            from projections.columns.testimony import Builder
+
+            self._builder = Builder(self.envelopes, self.directory, self.event, self.first)
+        return self._builder
+
+    @property
+    def families(self) -> Any:
+        return self.builder.families
+
+    def roots(self) -> dict[str, int]:
+        """Every family, with how many records it has."""
+        return self.builder.roots()
+
+    def jobs(self, roots: dict[str, int]) -> Iterator[list[str]]:
+        """Families put together until there are enough of their records."""
+        some: list[str] = []
+        count = 0
+        for root, records in roots.items():
+            if some and count + records > _AT_ONCE:
+                yield some
+                some, count = [], 0
+            some.append(root)
+            count += records
+        if some:
+            yield some
+
+    def make(self, roots: Sequence[str]) -> Made:
+        """Judge every spot of some families."""
+        made = Made()
+        if self._known_to_the_kernel():
+            self._by_kernel(roots, made)
+        else:
+            self._by_reference(roots, made)
+        return made
+
+    def _known_to_the_kernel(self) -> bool:
+        from projections.columns.tables import motions
+
+        if self.logic.weigh is not None:
+            return False
+        asked = (states_of(self.directory, question) for question in self.directory.questions)
+        return all(motions(states, self.logic.params) is not None for states in asked)
+
+    def _by_kernel(self, roots: Sequence[str], made: Made) -> None:
+        import numpy as np
+
+        from projections.columns.judging import Judge
+        from projections.columns.modes import chosen
+
+        kernel = chosen(sum(self._sizes(roots)))
+        with np.errstate(over="ignore"):
+            testimony = self.builder.testimony(roots, kernel)
+            judge = Judge(testimony, self.directory, self.logic, self.known, kernel)
+            for spot in sorted(testimony.spots, key=lambda one: (one.place, one.question)):
+                self._keep(judge.judge(spot), made)
+        for place, found in sorted(testimony.bad.items()):
+            for one in found:
+                made.bad.append((place, "", one.position, one.id, one.error))
+
+    def _sizes(self, roots: Sequence[str]) -> Iterator[int]:
+        for root in roots:
+            for one in self.families.ids(root):
+                if one in self.builder.recorded:
+                    yield self.envelopes.count(self.builder.recorded[one])
+
+    def _keep(self, judged: Judged, made: Made) -> None:
+        spot = judged.place, judged.question
+        if self.logic.believe is not None:
+            # A logic that judges by itself has no filter to take knots from: it is asked afresh each time.
+            judged.whole, judged.beliefs = judged.whole[:0], judged.beliefs[:0]
+            judged.rates, judged.sightings, judged.shown_by = judged.rates[:0], judged.sightings[:0], []
+            judged.first = None
+        knots = len(judged.whole)
+        made.spots.append((*spot, knots, judged.first, judged.due, blobs.pack(judged)))
+        if judged.sources:
+            order = sorted(range(len(judged.sources)), key=judged.sources.__getitem__)
+            names = orjson.dumps([judged.sources[n] for n in order]).decode()
+            made.scores.append((*spot, names, judged.scores[order].astype("<i4").tobytes()))
+
+    # -- by the reference ----------------------------------------------------------------------------------
+
+    def _by_reference(self, roots: Sequence[str], made: Made) -> None:
+        record = Record(self.envelopes, self.event, self.first)
+        head = self.envelopes.mark()
+        position = head.position if head else 0
+        for place in sorted(place for root in roots for place in self.families.members(root)):
+            for question in self.directory.questions:
+                case = record.case(place, question, self.directory, position)
+                if case.testimony or case.rulings or case.poisoned:
+                    self._judged(case, made)
+
+    def _judged(self, case: Case, made: Made) -> None:
+        import numpy as np
+
+        from projections.belief.happenings import happenings
+        from projections.belief.tally import DAY_US, EPOCH, diagonal
+        from projections.columns.judging import SCORES, Judged
+
+        knots, assembly = diagonal(case, self.logic)
+        later = [one.known for one in happenings(case) if one.known > self.known]
+        scores = score(case, self.logic, self.known, None if later else assembly)
+        due = later + [
+            ends
+            for piece in case.testimony
+            if piece.act == "predicts" and (ends := (piece.hi - EPOCH) * DAY_US) > self.known
+        ]
+        size = len(case.states)
+        shown = sorted({source for knot in knots for source, _ in knot.displays})
+        whole = [(k.since, k.at if k.belief else 0, k.origins, k.claims, k.newest or 0) for k in knots]
+        judged = Judged(
+            case.place,
+            case.question,
+            np.array(whole, np.int64).reshape(-1, 5),
+            np.array([k.belief or (0.0,) * size for k in knots]).reshape(-1, size),
+            np.array([k.rates or (0.0,) * size for k in knots]).reshape(-1, size),
+            np.array(_sightings(knots, shown), np.int64).reshape(-1, 3),
+            shown,
+            list(scores),
+            np.array([list(one.to_dict().values()) for one in scores.values()], np.int64).reshape(-1, SCORES),
+            min(assembly.chain.days, default=None),
+            min(due, default=None),
+        )
+        self._keep(judged, made)
+        spot = case.place, case.question
+        made.bad += [(*spot, *one) for one in case.poisoned]
+        made.bad += [(*spot, one.piece.position, one.piece.id, str(one)) for one in assembly.poisoned]
+
+    # -- what there is no place for ------------------------------------------------------------------------
+
+    def strange(self) -> list[tuple[str, str, int, str, str]]:
+        """Entries on questions nobody opened."""
+        names, found = self.envelopes.codes.names, []
+        for place, question in self.envelopes.spoken_of():
+            if names[question] in self.directory.questions:
+                continue
+            for at, packed in self.envelopes.positions(place):
+                if PACK.unpack(packed)[7] == question and (first := self.event(at)) is not None:
+                    error = f"no question {names[question]!r} was opened"
+                    found.append((names[place], names[question], at, first.entry, error))
+        return found
+
+
+def _sightings(knots: Sequence[blobs.Knot], shown: list[str]) -> list[tuple[int, int, int]]:
+    """(display, since, day last observed) wherever it changed."""
+    found, before = [], dict.fromkeys(shown, 0)
+    for knot in knots:
+        now = dict.fromkeys(shown, 0) | dict(knot.displays)
+        for n, name in enumerate(shown):
+            if now[name] != before[name]:
+                found.append((n, knot.since, now[name]))
+        before = now
+    return found
+
+
+def reshapes(recorded: Recorded) -> bool:
+    """Whether beliefs of places that the event does not name may differ after it."""
+    if recorded.name == "place-described":
+        return "kind" in recorded.data or "parent" in recorded.data
+    if recorded.name == "entry-corrected":
+        return recorded.stream.partition(":")[0] in ("place", "source", "party", "question")
+    return recorded.name in _RESHAPING
+
+
+def touched_by(recorded: Recorded, maker: Maker, first: Callable[[str], Recorded | None]) -> set[str]:
+    """Families whose beliefs an event may change, by their roots."""
+    try:
+        return {maker.families.root(place) for place in _places(recorded, maker, first) if place}
+    except (KeyError, TypeError, AttributeError):  # quarantined by the cache already
+        return set()
+
+
+def _places(recorded: Recorded, maker: Maker, first: Callable[[str], Recorded | None]) -> set[str]:
+    envelopes, names = maker.envelopes, maker.envelopes.codes.names
+    if recorded.name == "place-registered":
+        # What was said of the whole reaches its new part.
+        return {recorded.data["place"]} if recorded.data.get("parent") else set()
+    changes: dict[str, Any] = {}
+    if recorded.name in ENTRIES:
+        entry = recorded
+    elif recorded.name in FATES:
+        found = first(recorded.stream)
+        if found is None or found.name not in ENTRIES:
+            return set()
+        entry, changes = found, recorded.data.get("changes") or {}
+    else:
+        return set()
+    corrected = {**entry.data, **changes}
+    places = {entry.data.get("place") or EVERYWHERE, corrected.get("place") or EVERYWHERE}
+    if EVERYWHERE in places:
+        for source in (entry.data["source"], corrected["source"]):
+            for one in maker.directory.merged_sources_into(source):
+                if one in envelopes.codes:
+                    places |= {names[code] for code in envelopes.showing(envelopes.codes[one])}
+    if entry.name == "evidence-reported" and recorded is not entry:
+        places |= {names[code] for code in _leaning(envelopes, entry.stream)}
+    for target in (entry.data.get("target"), corrected.get("target")):
+        if target and str(target).startswith("e-"):
+            evidence = first(target)
+            if evidence is not None:
+                places.add(evidence.data.get("place") or EVERYWHERE)
+                places |= {names[code] for code in _leaning(envelopes, target)}
+    return places
+
+
+def _leaning(envelopes: Envelopes, evidence: str) -> set[int]:
+    """Places where something leans on evidence, be it through other evidence."""
+    found: set[int] = set()
+    more, seen = [evidence], {evidence}
+    while more:
+        one = more.pop()
+        found |= envelopes.leaning(one)
+        for other in envelopes.evidence_leaning(one):
+            if other not in seen:
+                seen.add(other)
+                more.append(other)
+    return found

@@ -1,0 +1,105 @@
+"""The numeric kernel says what the reference says, spot by spot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from projections.belief.base import Logic
+from projections.belief.params import Params
+from projections.belief.tally import TALLY, diagonal, read_knot
+from projections.case import states_of
+from projections.columns.judging import Judge, Judged
+from projections.columns.modes import kernel
+from projections.columns.testimony import Builder
+from projections.credibility import score
+from projections.envelopes.cache import Envelopes
+from tests.projections.worlds import ZERO, Paper, Shelf, World, end, laws, worlds
+
+DAYS = range(ZERO - 3, ZERO + 75)
+
+
+def judged(shelf: Shelf, logic: Logic = TALLY, known: int | None = None) -> dict[tuple[str, str], Judged]:
+    """Every spot of a shelf as the kernel judges it, in plain Python."""
+    paper, head = Paper(shelf), len(shelf.events)
+    cache = Envelopes(":memory:")
+    cache.catch_up(paper, head, "code", "made-up")  # type: ignore[arg-type]
+    builder = Builder(cache, shelf.directory(), paper.event, shelf._first)
+    found = {}
+    with np.errstate(over="ignore"):
+        testimony = builder.testimony(list(builder.roots()), kernel(False))
+        at = end(200) if known is None else known
+        judge = Judge(testimony, shelf.directory(), logic, at, kernel(False))
+        for spot in testimony.spots:
+            found[spot.place, spot.question] = judge.judge(spot)
+    cache.close()
+    return found
+
+
+def assert_same(shelf: Shelf, logic: Logic = TALLY, known: int | None = None) -> None:
+    for (place, question), mine in judged(shelf, logic, known).items():
+        case = shelf.case(place, question)
+        knots, _ = diagonal(case, logic)
+        states = states_of(shelf.directory(), question)
+        for day in DAYS:
+            theirs = [knot for knot in knots if knot.since <= day]
+            ours = [n for n in range(len(mine.whole)) if mine.whole[n][0] <= day]
+            assert bool(theirs) == bool(ours), (place, question, day)
+            if not theirs:
+                continue
+            knot, n = theirs[-1], ours[-1]
+            verdict = read_knot(knot, day, states, logic)
+            counts = tuple(int(one) for one in mine.whole[n][2:5])
+            assert (verdict.origins, verdict.claims, verdict.newest or 0) == counts, (place, question, day)
+            p = belief(mine, n, day, logic, states)
+            if not knot.belief:
+                assert mine.whole[n][1] == 0
+                continue
+            assert p == pytest.approx(list(verdict.probabilities.values()), abs=1e-8), (place, question, day)
+            assert displays(mine, day) == dict(knot.displays), (place, question, day)
+        expected = {
+            source: list(one.to_dict().values())
+            for source, one in score(case, logic, end(200) if known is None else known).items()
+        }
+        found = {source: row.tolist() for source, row in zip(mine.sources, mine.scores, strict=True)}
+        assert found == expected, (place, question)
+
+
+def belief(mine: Judged, n: int, day: int, logic: Logic, states: Any) -> list[float]:
+    from projections.belief.motion import motion
+
+    rates = tuple(mine.rates[n].tolist()) if mine.rates[n].any() else ()
+    at = int(mine.whole[n][1])
+    return motion(states, logic.params).forward(mine.beliefs[n].tolist(), day - at, rates)
+
+
+def displays(mine: Judged, day: int) -> dict[str, int]:
+    last: dict[int, int] = {}
+    for display, since, seen in mine.sightings.tolist():
+        if since <= day:
+            last[display] = seen
+    return {mine.shown_by[display]: seen for display, seen in last.items() if seen}
+
+
+@laws()
+@given(worlds())
+def test_every_spot_is_judged_as_the_reference_judges_it(world: World) -> None:
+    assert_same(world.shelf(hashed=True))
+
+
+@laws(0.3)
+@given(worlds())
+def test_scores_are_cut_at_a_moment_as_the_reference_cuts_them(world: World) -> None:
+    assert_same(world.shelf(hashed=True), known=end(20))
+
+
+@laws(0.3)
+@given(worlds())
+def test_other_parameters_are_followed(world: World) -> None:
+    params = Params().replace(
+        copy_rate=0.9, copy_window=5, imprecise_points=3, sojourn_held=30, standing_rate=0.5
+    )
+    assert_same(world.shelf(hashed=True), Logic("other", 1, params))

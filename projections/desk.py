@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import book
 from ledger.book import Ledger
@@ -23,8 +23,11 @@ from ledger.errors import NoLedger, UnknownName, Usage
 from ledger.integrity.tree import Frontier
 from projections.case import Case, Testimony
 from projections.record import Record
-from projections.registry import Loaded, load
+from projections.registry import Loaded, load, promoted
 from projections.views import Beliefs, Progress, Views
+
+if TYPE_CHECKING:
+    from projections.hypothetical import Supposing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,12 @@ class Clocks:
 
 
 class Desk:
-    """One ledger, read at one position. Close it, or use it as a context."""
+    """One ledger, read at one position. Close it, or use it as a context.
+
+    ``supposed`` is the desk itself where some of what it reads was never recorded.
+    """
+
+    supposed: Supposing | None = None
 
     def __init__(
         self,
@@ -65,10 +73,18 @@ class Desk:
         if self.head == 0:
             self.ledger.close()
             raise NoLedger("the ledger is empty", where=str(path), remedy=f"`claims init {path}` begins one")
-        self.loaded: Loaded = load(logic)
+        self.loaded: Loaded = self._answering(logic)
         self.views = Views(self.ledger, views_folder(path), progress)
         self._roots: dict[int, str] = {}
         self._directories: dict[int, Directory] = {}
+
+    def _answering(self, logic: str | None) -> Loaded:
+        """The logic asked for, else the one that was promoted, else the default."""
+        try:
+            return load(logic) if logic else promoted(self.ledger) or load()
+        except BaseException:
+            self.ledger.close()
+            raise
 
     def __enter__(self) -> Desk:
         return self

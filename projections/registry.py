@@ -11,18 +11,22 @@ import hashlib
 import re
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ledger.errors import UnknownName, Usage
+from ledger.errors import ReplayDue, UnknownName, Usage
+from projections import promotion
 from projections.belief.base import Logic
 from projections.engine import Projection
+
+if TYPE_CHECKING:
+    from ledger.book import Ledger
 
 GROUP = "claim_ledger.logics"
 DEFAULT = "tally"
@@ -78,6 +82,12 @@ class Loaded:
     fingerprint: str
     projections: tuple[Projection[Any], ...] = ()
     file: Path | None = None
+    kept: bool = False
+
+    @property
+    def spec(self) -> str:
+        """What to write behind ``--logic`` to get it."""
+        return self.logic.id if self.kept or self.file is None else str(self.file)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape in which answers name their logic."""
@@ -115,12 +125,61 @@ def load(spec: str | None = None) -> Loaded:
     path, _, chosen = spec.partition(".py:")
     if chosen or spec.endswith(".py"):
         return _from_file(Path(f"{path}.py" if chosen else spec), chosen or None)
-    name, _, version = spec.partition("@")
+    named, _, mark = spec.partition("+")
+    name, _, version = named.partition("@")
     for logic in installed():
         if logic.name == name and version in ("", str(logic.version)):
-            return Loaded(logic, fingerprint(logic))
+            loaded = Loaded(logic, fingerprint(logic))
+            if loaded.fingerprint.startswith(mark):
+                return loaded
+    found = _kept(named, mark)
+    if found is not None:
+        return found
     known = ", ".join(logic.id for logic in installed())
     raise UnknownName(f"no logic {spec!r}", remedy=f"Installed: {known}; or give a FILE.py")
+
+
+def _kept(named: str, mark: str) -> Loaded | None:
+    """A logic of a file that was replayed before, by name; the newest copy where there are several."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(@[0-9]+)?", named) or not re.fullmatch(
+        r"[0-9a-f]*", mark
+    ):
+        return None
+    for path in reversed(promotion.kept(named, mark)):
+        loaded = _from_file(path, named.partition("@")[0])
+        if loaded.fingerprint.startswith(mark):
+            return replace(loaded, kept=True)
+    return None
+
+
+def promoted(ledger: Ledger) -> Loaded | None:
+    """The logic that a ledger has live, None where none was promoted. Raises ``ReplayDue`` where its code is not
+    here any more, or was changed."""
+    one = promotion.live(ledger)
+    if one is None:
+        return None
+    try:
+        return load(f"{one.id}+{one.fingerprint}")
+    except UnknownName:
+        pass
+    for logic in installed():
+        if logic.id == one.id:
+            raise ReplayDue(
+                f"{one.id} is live as {one.fingerprint[:12]} (since #{one.position}), installed is"
+                f" {fingerprint(logic)[:12]}",
+                remedy=f"`claims replay --logic {one.id} --promote` goes on with what is installed;"
+                f" `--logic {one.id}` asks it",
+            )
+    if promotion.kept(one.id, one.fingerprint):
+        raise ReplayDue(
+            f"{one.id} {one.fingerprint[:12]} is live (since #{one.position}); its file is here, but the program"
+            " around it was changed since",
+            remedy=f"`claims replay --logic {one.id} --promote` goes on with it; `--logic tally` asks the default",
+        )
+    raise ReplayDue(
+        f"{one.id} {one.fingerprint[:12]} is live (since #{one.position}), but its code is not on this machine",
+        remedy="`claims replay --logic FILE.py` with its file makes it known here; or ask with --logic tally",
+    )
 
 
 @lru_cache(maxsize=1)

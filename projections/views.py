@@ -76,6 +76,12 @@ class Stamp:
     position: int
     leaf: str
     fingerprint: str
+    path: Path = Path()
+
+    @property
+    def logic(self) -> str:
+        """``NAME@VERSION`` of the logic that made it."""
+        return self.path.name.partition("+")[0]
 
 
 class View:
@@ -85,6 +91,7 @@ class View:
         self.path = path
         self.db = sqlite3.connect(path, isolation_level=None, timeout=60.0)
         self.db.execute("PRAGMA cache_size = -65536")
+        self.db.execute("PRAGMA synchronous = OFF")  # what a power cut damages is made again
         self.db.executescript(_META + schema)
 
     def close(self) -> None:
@@ -94,7 +101,7 @@ class View:
         meta = dict(self.db.execute("SELECT name, value FROM meta"))
         if "position" not in meta:
             return None
-        return Stamp(meta["ledger"], int(meta["position"]), meta["leaf"], meta["fingerprint"])
+        return Stamp(meta["ledger"], int(meta["position"]), meta["leaf"], meta["fingerprint"], self.path)
 
     def put_stamp(self, stamp: Stamp) -> None:
         values = {
@@ -104,6 +111,29 @@ class View:
             "fingerprint": stamp.fingerprint,
         }
         self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(values.items()))
+
+    def begun(self, stamp: Stamp) -> bool:
+        """Whether a candidate was begun for just this stamp, so that its making can go on."""
+        meta = dict(self.db.execute("SELECT name, value FROM meta"))
+        return meta.get("building") == _pinned(stamp)
+
+    def begin(self, stamp: Stamp) -> None:
+        """Note what a candidate is made for."""
+        with self.transaction():
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('building', ?)", (_pinned(stamp),))
+            self.finish(0)
+
+    def finished(self) -> int:
+        """How many jobs of a candidate are done."""
+        row = self.db.execute("SELECT value FROM meta WHERE name = 'finished'").fetchone()
+        return int(row[0]) if row else 0
+
+    def finish(self, jobs: int | None) -> None:
+        """Note how many jobs are done; None: all of them, and it is no candidate any more."""
+        if jobs is None:
+            self.db.execute("DELETE FROM meta WHERE name IN ('building', 'finished')")
+        else:
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('finished', ?)", (str(jobs),))
 
     def quarantine(self, bad: Iterable[Quarantined]) -> None:
         self.db.executemany(
@@ -194,32 +224,47 @@ class Views:
         return self._mended(lambda: self._caught_up_beliefs(loaded, head, directory, replay))
 
     def _caught_up_beliefs(self, loaded: Loaded, head: int, directory: Directory, replay: bool) -> Beliefs:
-        name = f"{loaded.logic.id}.db"
-        view = self._view(name, _BELIEFS)
-        stamp = view.stamp()
+        name = file_name(loaded)
+        path = self.root / name
+        view = self._view(name, _BELIEFS) if path.is_file() else None
+        stamp = view.stamp() if view else None
+        if stamp is None and not replay:
+            for other in self._others(loaded):
+                raise self._due(loaded, other)
         if stamp is not None and stamp.fingerprint != loaded.fingerprint and not replay:
-            raise ReplayDue(
-                f"the view of {loaded.logic.id} was built by other logic"
-                f" ({stamp.fingerprint[:12]}, now {loaded.fingerprint[:12]})",
-                remedy=f"`claims replay --logic {loaded.file or loaded.logic.id}` rebuilds it",
-            )
-        if stamp is not None and not replay and stamp.position == head and self._fits(stamp, head):
+            raise self._due(loaded, stamp)
+        if view and stamp and not replay and stamp.position == head and self._fits(stamp, head):
             return Beliefs(view, loaded)
         envelopes = self.envelopes(head)
         last = self.ledger.event(head)
         known = instant_key(last.recorded) if last else 0
         maker = Maker(envelopes, self.ledger.event, self._first, directory, loaded.logic, known)
-        if stamp is None or replay or not self._fits(stamp, head):
-            view = self._rebuild(view.path, _BELIEFS, lambda v: self._all(v, maker, loaded, head))
+        if view is None or stamp is None or replay or not self._fits(stamp, head):
+            view = self._rebuild(path, maker, loaded, head)
         else:
             view = self._catch_up(view, maker, loaded, head)
         self._open[name] = view
         return Beliefs(view, loaded)
 
+    def _others(self, loaded: Loaded) -> list[Stamp]:
+        """Views that other code made under the same name and version, the newest first."""
+        found = [one for one in self.stamps() if one.logic == loaded.logic.id]
+        others = [one for one in found if one.fingerprint != loaded.fingerprint]
+        return sorted(others, key=lambda one: (one.position, one.fingerprint), reverse=True)
+
+    def _due(self, loaded: Loaded, other: Stamp) -> ReplayDue:
+        return ReplayDue(
+            f"the view of {loaded.logic.id} was built by other logic"
+            f" ({other.fingerprint[:12]}, now {loaded.fingerprint[:12]})",
+            remedy=f"`claims replay --logic {loaded.spec}` rebuilds it",
+        )
+
     @contextmanager
     def before(self, loaded: Loaded) -> Iterator[Beliefs | None]:
-        """The view of a logic as it is now, whoever's it is, kept aside while it is replayed; None if none."""
-        path = self.root / f"{loaded.logic.id}.db"
+        """What a logic's view said before it is replayed: the newest that other code made under its name, else
+        its own, kept aside meanwhile; None if there is none."""
+        others = self._others(loaded)
+        path = others[0].path if others else self.root / file_name(loaded)
         aside = path.with_name(f".{path.name}.before.{os.getpid()}")
         if not path.is_file() or self._view(path.name, _BELIEFS).stamp() is None:
             yield None
@@ -232,15 +277,14 @@ class Views:
             view.close()
             aside.unlink(missing_ok=True)
 
-    def stamps(self) -> dict[str, Stamp]:
-        """Name of every belief view in the folder → its stamp."""
-        found = {}
+    def stamps(self) -> list[Stamp]:
+        """The stamp of every belief view in the folder, by name and fingerprint."""
+        found = []
         if self.root.is_dir():
-            for path in sorted(self.root.glob("*@*.db")):
-                if not path.name.startswith("envelopes@"):
-                    stamp = self._view(path.name, "").stamp()
-                    if stamp is not None:
-                        found[path.name.removesuffix(".db")] = stamp
+            for path in sorted(self.root.glob("*@*+*.db")):
+                stamp = self._view(path.name, "").stamp()
+                if stamp is not None:
+                    found.append(stamp)
         return found
 
     def _catch_up(self, view: View, maker: Maker, loaded: Loaded, head: int) -> View:
@@ -248,12 +292,12 @@ class Views:
         while True:
             stamp = view.stamp()
             if stamp is None or not self._fits(stamp, head):
-                return self._rebuild(view.path, _BELIEFS, lambda v: self._all(v, maker, loaded, head))
+                return self._rebuild(view.path, maker, loaded, head)
             if stamp.position == head:
                 return view
             roots = self._touched(view, stamp.position, maker, head)
             if roots is None:
-                return self._rebuild(view.path, _BELIEFS, lambda v: self._all(v, maker, loaded, head))
+                return self._rebuild(view.path, maker, loaded, head)
             with view.transaction():
                 if view.stamp() == stamp:
                     self._some(view, maker, sorted(roots), loaded, head)
@@ -270,16 +314,25 @@ class Views:
         return roots
 
     def _all(self, view: View, maker: Maker, loaded: Loaded, head: int) -> None:
-        """Every family there is."""
+        """Every family there is that is not in the candidate yet, a transaction for some of them at a time."""
         roots = maker.roots()
         done, total = 0, max(1, sum(roots.values()))
-        for some in maker.jobs(roots):
+        jobs = list(maker.jobs(roots))
+        finished = view.finished()
+        for n, some in enumerate(jobs):
             self.progress(loaded.logic.id, done, total)
-            self._put(view, maker.make(some))
             done += sum(roots[root] for root in some)
-        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
+            if n < finished:
+                continue
+            made = maker.make(some)
+            with view.transaction():
+                self._put(view, made)
+                view.finish(n + 1)
+        with view.transaction():
+            view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
+            view.finish(None)
+            view.put_stamp(self._stamp(head, loaded.fingerprint))
         self.progress(loaded.logic.id, total, total)
-        view.put_stamp(self._stamp(head, loaded.fingerprint))
 
     def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, head: int) -> None:
         """The families touched."""
@@ -366,28 +419,26 @@ class Views:
             remedy="set CLAIMS_VIEWS to a folder that can be written",
         )
 
-    def _rebuild(self, path: Path, schema: str, build: Callable[[View], None]) -> View:
-        """Build beside, then move into place."""
-        candidate = path.with_name(f".{path.name}.{os.getpid()}")
-        candidate.unlink(missing_ok=True)
-        view = View(candidate, schema)
-        try:
-            view.db.execute("PRAGMA journal_mode = OFF")
-            view.db.execute("PRAGMA synchronous = OFF")
-            view.db.execute("BEGIN")
-            build(view)
-            view.db.execute("COMMIT")
-            view.close()
-            with open(candidate, "rb") as file:
-                os.fsync(file.fileno())
-            if path.name in self._open:
-                self._open.pop(path.name).close()
-            os.replace(candidate, path)
-        except BaseException:
-            view.close()
-            candidate.unlink(missing_ok=True)
-            raise
-        return View(path, schema)
+    def _rebuild(self, path: Path, maker: Maker, loaded: Loaded, head: int) -> View:
+        """Build beside, then move into place. What a crash or Ctrl-C left half made is gone on with."""
+        with _alone(path.with_name(f".{path.name}.lock")) as alone:
+            candidate = path.with_name(f".{path.name}.{'part' if alone else os.getpid()}")
+            stamp = self._stamp(head, loaded.fingerprint)
+            view = _candidate(candidate, stamp)
+            try:
+                self._all(view, maker, loaded, head)
+                view.close()
+                with open(candidate, "rb") as file:
+                    os.fsync(file.fileno())
+                if path.name in self._open:
+                    self._open.pop(path.name).close()
+                os.replace(candidate, path)
+            except BaseException:
+                view.close()
+                if not alone:
+                    candidate.unlink(missing_ok=True)
+                raise
+        return View(path, _BELIEFS)
 
     def _events(self, position: int, head: int, what: str) -> Iterator[Recorded]:
         total = head - position
@@ -428,6 +479,49 @@ def _saved(projection: Projection[object], state: object) -> bytes:
             remedy="give its Projection save= and load=, which turn it into JSON values and back",
         )
     return saved
+
+
+def file_name(loaded: Loaded) -> str:
+    """The file of a logic's view: versions stand side by side under name, version and fingerprint."""
+    return f"{loaded.logic.id}+{loaded.fingerprint[:12]}.db"
+
+
+def _pinned(stamp: Stamp) -> str:
+    return f"{stamp.ledger} {stamp.position} {stamp.leaf} {stamp.fingerprint}"
+
+
+def _candidate(path: Path, stamp: Stamp) -> View:
+    """A view under construction: the one left behind for the same stamp, else an empty one."""
+    try:
+        view = View(path, _BELIEFS)
+        if view.begun(stamp):
+            return view
+        view.close()
+    except sqlite3.DatabaseError:
+        pass
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    view = View(path, _BELIEFS)
+    view.begin(stamp)
+    return view
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other process is at it; it is ours until the block ends. Where a lock cannot be had at all
+    (no such locks on the system) we are taken not to be alone, and nothing is gone on with."""
+    try:
+        import fcntl
+    except ImportError:
+        yield False
+        return
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
 
 
 class Beliefs:

@@ -62,7 +62,11 @@ class CommandLine(ABC):
         """The exit code and both streams; fails unless the exit code is ``ok``."""
         argv = [str(arg) for arg in args] + (["--db", str(db)] if db is not None else [])
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CLAIMS_")}
-        said = self._run(argv, stdin, clean | {"XDG_CONFIG_HOME": str(self.folder)} | env)
+        said = self._run(
+            argv,
+            stdin,
+            clean | {"XDG_CONFIG_HOME": str(self.folder), "CLAIMS_LOGICS": str(self.folder / "logics")} | env,
+        )
         shown = f"claims {' '.join(argv)}\nexit {said.code}, not {ok}\n{said.out[-2000:]}{said.err[-2000:]}"
         assert said.code == ok, shown
         return said

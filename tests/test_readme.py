@@ -41,6 +41,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith("CLAIMS_") and name != "CLAIMS_UPDATE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("CLAIMS_LOGICS", str(tmp_path / "logics"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(book, "now", Clock())
     monkeypatch.setattr(book, "random_bytes", lambda count: b"\x07" * count)

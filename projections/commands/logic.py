@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ledger.commands import common
 from ledger.errors import Usage
+from ledger.settings import database
+from projections import promotion
 from projections.belief.params import Row
-from projections.commands import common as asking
-from projections.registry import DEFAULT, fingerprint, installed
+from projections.desk import views_folder
+from projections.registry import fingerprint, installed, load
+from projections.views import Stamp, Views
 
-COLUMNS = ("logic", "fingerprint", "view", "position", "behind", "default", "summary")
+COLUMNS = ("logic", "fingerprint", "status", "view", "position", "behind", "code", "summary")
 
 
 def logic(
@@ -22,8 +25,9 @@ def logic(
     format: common.FormatOption = None,
     json: common.JsonOption = False,
 ) -> None:
-    """Every installed logic and every view beside the ledger: fresh, behind, or due for a replay. --params
-    prints the assumptions of the default logic with their units."""
+    """Every logic that is installed, was promoted, or has a view beside the ledger: which is live, which a
+    rollback goes back to, which view is behind or due for a replay. --params prints the assumptions of the
+    default logic with their units."""
     chosen = common.chosen_format(format, json)
     if what != "list":
         raise Usage(
@@ -36,28 +40,58 @@ def logic(
             {"schema": "params/1", "params": rows}, rows, ("name", "value", "unit", "meaning"), chosen
         )
         return
-    with asking.open_desk(db) as desk:
-        stamps = desk.views.stamps()
-        here = {one.id: one for one in installed()}
-        rows = []
-        for name in sorted(here.keys() | stamps.keys()):
-            stamp = stamps.get(name)
-            mark = fingerprint(here[name]) if name in here else None
-            state = "none" if stamp is None else "own file" if mark is None else "fresh"
-            if stamp is not None and mark is not None and stamp.fingerprint != mark:
-                state = "replay due"
-            rows.append(
-                {
-                    "logic": name,
-                    "fingerprint": (mark or (stamp.fingerprint if stamp else ""))[:16],
-                    "view": state,
-                    "position": stamp.position if stamp else None,
-                    "behind": desk.head - stamp.position if stamp else None,
-                    "default": name.partition("@")[0] == DEFAULT,
-                    "summary": here[name].summary if name in here else "",
-                }
-            )
-    common.emit({"schema": "logic/1", "logics": rows}, rows, COLUMNS, chosen)
+    with common.open_ledger(db, readonly=True) as ledger:
+        head = ledger.store.head().size
+        stamps = Views(ledger, views_folder(database(db))).stamps()
+        standing = promotion.stack(promotion.history(ledger))
+    rows = _rows(stamps, standing, head)
+    common.emit({"schema": "logic/1", "position": head, "logics": rows}, rows, COLUMNS, chosen)
+
+
+def _rows(stamps: list[Stamp], standing: list[promotion.Promoted], head: int) -> list[dict[str, Any]]:
+    """One line for each logic, version and fingerprint that is installed, promoted, kept or has a view."""
+    here = {(one.id, fingerprint(one)): one.summary for one in installed()}
+    made = {(one.logic, one.fingerprint): one for one in stamps}
+    promoted = [(one.id, one.fingerprint) for one in standing]
+    default = load()
+    base = (default.logic.id, default.fingerprint)
+    live = promoted[-1] if promoted else base
+    rows = []
+    for name, mark in sorted({*here, *made, *promoted, live}):
+        stamp = made.get((name, mark))
+        runs = (name, mark) in here or bool(promotion.kept(name, mark))
+        rows.append(
+            {
+                "logic": name,
+                "fingerprint": mark[:16],
+                "status": _status((name, mark), live, promoted, base, runs),
+                "view": "none" if stamp is None else "fresh" if stamp.position == head else "behind",
+                "position": stamp.position if stamp else None,
+                "behind": head - stamp.position if stamp else None,
+                "default": (name, mark) == live,
+                "code": "installed" if (name, mark) in here else "kept" if runs else "gone",
+                "summary": here.get((name, mark), ""),
+            }
+        )
+    return rows
+
+
+def _status(
+    one: tuple[str, str],
+    live: tuple[str, str],
+    promoted: list[tuple[str, str]],
+    base: tuple[str, str],
+    runs: bool,
+) -> str:
+    """``live``; ``rollback`` for what ``--rollback`` goes back to; ``before`` for what was live before that;
+    ``replay due`` where the code that made it is gone; else ``candidate``."""
+    if one == live:
+        return "live" if runs else "live, replay due"
+    if promoted and one == (promoted[-2] if len(promoted) > 1 else base):
+        return "rollback"
+    if not runs:
+        return "replay due"
+    return "before" if one in promoted or one == base else "candidate"
 
 
 def installed_params() -> list[Row]:

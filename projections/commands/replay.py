@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
+
+from ledger.book import Ledger
 from ledger.commands import common
-from ledger.errors import LedgerError, Usage
-from projections import compare
+from ledger.errors import LedgerError, ReplayDue, Usage
+from ledger.settings import setting
+from projections import compare, promotion
 from projections.commands import common as asking
 from projections.commands.diff import names_of, show
 from projections.desk import Desk
 from projections.engine import Projection, Quarantined
-from projections.registry import load
+from projections.registry import Loaded, installed, load, promoted
 
 
 def replay(
     logic: asking.LogicOption = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Let it answer from now on; recorded in the ledger.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Let the logic before the live one answer again.")
+    ] = False,
     question: common.QuestionOption = "control",
+    actor: Annotated[str | None, typer.Option("--actor", help="Who promotes it.", show_default=False)] = None,
     db: common.DbOption = None,
     format: common.FormatOption = None,
     json: common.JsonOption = False,
 ) -> None:
     """Build the views of a logic from the ledger's first event, and show which places and days are believed
-    otherwise than before.
+    otherwise than under the live logic.
 
-    --logic FILE.py replays a logic of your own beside the installed one, and the projections in it. Nothing
-    is promoted: later questions use it where --logic names it. Events it cannot take are quarantined and
+    --logic FILE.py replays a logic of your own beside the installed one, and the projections in it; a copy is
+    kept, so that it can be asked for by name. Nothing is promoted without --promote: later questions use it
+    where --logic names it. Interrupted, it goes on where it was. Events it cannot take are quarantined and
     listed with their position.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    if rollback:
+        if promote or logic:
+            raise Usage(
+                "--rollback stands alone",
+                remedy="`claims replay --rollback`; `claims logic list` shows to what",
+            )
+        _roll_back(db, actor, chosen)
+        return
+    with asking.open_desk(db, logic or _live_spec(db)) as desk:
         desk.directory.question(question)
         loaded = desk.loaded
+        base = _base(desk)
         with desk.views.before(loaded) as old:
             view = desk.views.beliefs(loaded, desk.head, desk.directory, replay=True)
-            base = load()
-            if loaded.logic.id != base.logic.id:
+            if loaded.fingerprint != base.fingerprint:
                 desk.views.beliefs(base, desk.head, desk.directory, replay=_stale(desk, base))
                 answer = compare.between_logics(desk, base, loaded, question)
             else:
                 answer = compare.between_logics(desk, base, loaded, question, old=old)
+        if loaded.file is not None and loaded.logic not in installed():
+            promotion.keep(loaded.file, loaded.logic.id, loaded.fingerprint)
         quarantined = [*desk.views.quarantined(), *view.quarantined()]
         folded: list[dict[str, Any]] = []
         for projection in loaded.projections:
@@ -47,6 +70,7 @@ def replay(
             quarantined += bad
             folded.append({"name": projection.name, "version": projection.version, "state": state})
         names = names_of(desk)
+        head = desk.head
     answer = answer | {
         "schema": "replay/1",
         "events": answer["position"],
@@ -54,11 +78,67 @@ def replay(
             {"position": one.position, "entry": one.entry, "error": one.error} for one in quarantined
         ],
         "projections": folded,
+        "promoted": None,
     }
     footing = [f"quarantined #{one.position} {one.entry[:14]}: {one.error}" for one in quarantined]
     footing += [f"{one['name']}@{one['version']}: {common.cell(one['state'])}" for one in folded]
+    if promote:
+        with common.open_ledger(db) as ledger:
+            answer["promoted"] = _promote(ledger, loaded, head, answer["digest"], actor)
+        footing.append(f"{loaded.logic.id} is live since #{answer['promoted']['position']}")
     heading = [f"replayed {answer['events']} events under {loaded.logic.id} {loaded.fingerprint[:8]}"]
     show(answer, names, chosen, heading=heading, footing=footing)
+
+
+def _promote(ledger: Ledger, loaded: Loaded, head: int, digest: str, actor: str | None) -> dict[str, Any]:
+    logic = loaded.logic
+    recorded = promotion.promote(
+        ledger, logic.name, logic.version, loaded.fingerprint, head, digest, setting("actor", actor)
+    )
+    return loaded.to_dict() | {"position": recorded.position, "diff": digest}
+
+
+def _roll_back(db: Path | None, actor: str | None, chosen: common.Format) -> None:
+    """One append; refused where the logic that would answer then is not here."""
+    with common.open_ledger(db) as ledger:
+        default = load()
+        found = promotion.stack(promotion.history(ledger))
+        if len(found) > 1:
+            load(f"{found[-2].id}+{found[-2].fingerprint}")
+        ends = default.logic.name, default.logic.version, default.fingerprint
+        recorded = promotion.roll_back(ledger, ends, setting("actor", actor))
+        before = found[-1]
+    answer = {
+        "schema": "rollback/1",
+        "position": recorded.position,
+        "from": {"name": before.logic, "version": before.version, "fingerprint": before.fingerprint[:16]},
+        "to": {
+            "name": recorded.data["logic"],
+            "version": recorded.data["version"],
+            "fingerprint": recorded.data["fingerprint"][:16],
+        },
+    }
+    to = f"{recorded.data['logic']}@{recorded.data['version']}"
+    rows = [{"position": recorded.position, "from": before.id, "to": to}]
+    common.emit(answer, rows, ("position", "from", "to"), chosen)
+
+
+def _live_spec(db: Path | None) -> str | None:
+    """What to replay where nothing is named: the live logic, in the code that is here now."""
+    if setting("logic") is not None:
+        return None
+    with common.open_ledger(db, readonly=True) as ledger:
+        one = promotion.live(ledger)
+    return one.id if one else None
+
+
+def _base(desk: Desk) -> Loaded:
+    """What a replayed logic is compared with: the live one; the default where its code is not here."""
+    try:
+        return promoted(desk.ledger) or load()
+    except ReplayDue as error:
+        common.say(f"note: compared with the default: {error}")
+        return load()
 
 
 def _folded(desk: Desk, projection: Projection[Any]) -> tuple[object, list[Quarantined]]:
@@ -76,5 +156,5 @@ def _folded(desk: Desk, projection: Projection[Any]) -> tuple[object, list[Quara
 
 
 def _stale(desk: Any, base: Any) -> bool:
-    stamp = desk.views.stamps().get(base.logic.id)
-    return stamp is not None and stamp.fingerprint != base.fingerprint
+    made = [one.fingerprint for one in desk.views.stamps() if one.logic == base.logic.id]
+    return bool(made) and base.fingerprint not in made

@@ -404,7 +404,7 @@ def holds(desk: Desk, answer: dict, sides: Judge, days: list[int], last: int = 1
             assert change["log_odds"][side] == pytest.approx(expected, abs=1e-8)
     for place, changed in found.items():
         case = desk.case(place, "control")
-        arrived = max(day_of(one.known) for one in happenings(case)) - ZERO
+        arrived = max((day_of(one.known) for one in happenings(case)), default=0) - ZERO
         for day in {*changed, *(day for day in days if day <= min(arrived, last))}:
             pair = tuple(one.believed for one in sides(case, ZERO + day))
             assert changed.get(day, (pair[0], pair[0])) == pair, (place, day)

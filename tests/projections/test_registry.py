@@ -235,4 +235,4 @@ def test_logics_keep_views_side_by_side(scribe, written) -> None:
         with scribe.desk(logic=path) as desk:
             desk.beliefs.spots()
             stamps = desk.views.stamps()
-    assert set(stamps) == {"own@1", "tally@1"}
+    assert {one.logic for one in stamps} == {"own@1", "tally@1"}

@@ -24,6 +24,7 @@ from projections.credibility import score
 from projections.desk import Desk, views_folder
 from projections.record import TYPES
 from projections.registry import load
+from projections.views import file_name
 from tests.projections.worlds import (
     DAYS,
     TIGHT,
@@ -45,6 +46,7 @@ from tests.projections.worlds import (
 )
 
 TALLY = load()
+VIEW = file_name(TALLY)
 dense = st.one_of(worlds(least=4), worlds(TIGHT, least=6))
 
 
@@ -54,7 +56,7 @@ def built(shelf: Shelf, root: Path, stops: list[int] | None = None) -> Path:
         views = Paper(shelf, stop).views(root)
         views.beliefs(TALLY, stop, shelf.directory(stop))
         views.close()
-    return root / "tally@1.db"
+    return root / VIEW
 
 
 # -- laws ---------------------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ def scribe(tmp_path):
         yield scribe.tell(World.of(claim("witness", "UA", 1), claim("ministry", "RU", 2)).told)
 
 
-def view_of(scribe: Scribe, name: str = "tally@1.db") -> Path:
+def view_of(scribe: Scribe, name: str = VIEW) -> Path:
     return scribe.path.with_name("book.db.views") / name
 
 
@@ -324,7 +326,7 @@ def scribbled(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["envelopes@1.db", "tally@1.db"])
+@pytest.mark.parametrize("name", ["envelopes@1.db", VIEW])
 @pytest.mark.parametrize("damage", [garbage, truncated, emptied, scribbled])
 def test_a_damaged_view_is_built_anew(scribe, damage, name) -> None:
     expected = asked(scribe)
@@ -335,7 +337,7 @@ def test_a_damaged_view_is_built_anew(scribe, damage, name) -> None:
 def test_views_lie_where_the_environment_says(tmp_path, scribe, monkeypatch) -> None:
     monkeypatch.setenv("CLAIMS_VIEWS", str(tmp_path / "elsewhere"))
     assert asked(scribe) is not None
-    assert (tmp_path / "elsewhere" / "book.db" / "tally@1.db").is_file()
+    assert (tmp_path / "elsewhere" / "book.db" / VIEW).is_file()
     assert not view_of(scribe).exists()
 
 

@@ -10,16 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ledger.clocks import instant_key, iso, utc_text
-from projections.belief.base import UNKNOWN, Heard, Verdict, confidence, jsonable, words
+from projections.belief.base import UNKNOWN, Heard, Verdict, jsonable
 from projections.belief.tally import EPOCH, end_of, explain, judge, read_knot
 from projections.blobs import Knot
 from projections.case import Case, Testimony, days_of, known_at, states_of
 from projections.desk import Clocks, Desk, Without
-
-#: A judgement whose newest claim is older than this many days says so (an assumption).
-STALE_DAYS = 60
-#: A display not looked at for this many days is said to be so.
-UNSEEN_DAYS = 14
+from projections.shapes import stale_notes, unseen_notes, verdict_shape
 
 
 def as_of(
@@ -28,6 +24,9 @@ def as_of(
     """The state of places on a day (schema ``as-of/1``)."""
     answer = desk.header("as-of/1", clocks)
     answer["answers"] = [_place(desk, clocks, place, question, without) for place in places]
+    if desk.supposed is not None and len(places) == 1:
+        [one] = answer["answers"]
+        one["notes"] += desk.supposed.without_effect(one["change"], clocks)
     answer["without"] = [one.text for one in without]
     return answer
 
@@ -36,7 +35,10 @@ def _place(
     desk: Desk, clocks: Clocks, place: str, question: str, without: Sequence[Without]
 ) -> dict[str, Any]:
     verdict, case, knot = believe(desk, clocks, place, question)
-    notes = list(verdict.notes) + _notes(desk, clocks, place, question, verdict, knot)
+    displays = knot.displays if knot else ()
+    if desk.supposed is not None:
+        displays = desk.supposed.displays(clocks, place, question)
+    notes = list(verdict.notes) + _notes(desk, clocks, place, question, verdict, displays)
     answer = _verdict(desk, clocks, place, question, verdict, notes)
     if without:
         case = case or desk.case(place, question, clocks.position)
@@ -44,7 +46,19 @@ def _place(
         change = {state: left.probabilities[state] - p for state, p in verdict.probabilities.items()}
         answer = _verdict(desk, clocks, place, question, left, notes)
         answer["change"] = jsonable(change)
+        verdict = left
+    _suppose(desk, clocks, place, question, verdict, answer)
     return answer
+
+
+def _suppose(
+    desk: Desk, clocks: Clocks, place: str, question: str, verdict: Verdict, answer: dict[str, Any]
+) -> None:
+    """Where some of it was never recorded, say so, and what differs from the record alone."""
+    if desk.supposed is not None:
+        change = desk.supposed.change(verdict, clocks, place, question)
+        answer["change"] = jsonable(change)
+        answer["hypothetical"] = True
 
 
 def believe(
@@ -66,20 +80,17 @@ def believe(
 def _verdict(
     desk: Desk, clocks: Clocks, place: str, question: str, verdict: Verdict, notes: list[str]
 ) -> dict[str, Any]:
-    age = None if verdict.newest is None else max(0, clocks.day - verdict.newest)
-    known = verdict.believed != UNKNOWN
-    return {
-        "place": place_shape(desk, place),
-        "question": question,
-        "believed": verdict.believed,
-        "words": words(verdict.probabilities[verdict.believed]) if known else UNKNOWN,
-        "probabilities": jsonable(verdict.probabilities) if known else {},
-        "confidence": confidence(verdict.origins, age),
-        "origins": verdict.origins,
-        "claims": verdict.claims,
-        "newest_claim": iso(verdict.newest) if verdict.newest else None,
-        "notes": notes,
-    }
+    return verdict_shape(
+        place_shape(desk, place),
+        question,
+        verdict.believed,
+        verdict.probabilities,
+        verdict.origins,
+        verdict.claims,
+        verdict.newest,
+        clocks.day,
+        notes,
+    )
 
 
 def place_shape(desk: Desk, place: str) -> dict[str, str]:
@@ -93,26 +104,28 @@ def _notes(
     place: str,
     question: str,
     verdict: Verdict,
-    knot: Knot | None,
+    displays: Sequence[tuple[str, int]] = (),
 ) -> list[str]:
     notes = []
     directory = desk.directory_at(clocks.position)
     for correction in desk.record.corrections(place, question, directory, clocks.position):
         moved = _made_a_difference(correction.recorded, correction.before, correction.after, clocks)
         if moved:
+            real = desk.supposed is None or correction.position <= desk.supposed.after
+            which = f"correction #{correction.position}" if real else "a hypothetical correction"
             notes.append(
-                f"correction #{correction.position} {moved} {correction.entry[:14]} here:"
+                f"{which} {moved} {correction.entry[:14]} here:"
                 f" {_changes(correction.before, correction.after)}"
             )
     if verdict.believed == UNKNOWN:
         notes += _hindsight(desk, clocks, place, question)
-    elif verdict.newest is not None and clocks.day - verdict.newest > STALE_DAYS:
-        notes.append(f"the newest claim is {clocks.day - verdict.newest} days old")
-    for source, day in knot.displays if knot else ():
-        if clocks.day - day > UNSEEN_DAYS:
-            name = desk.directory.sources[source].name if source in desk.directory.sources else source
-            notes.append(f"{name}'s display was last observed {iso(day)}, {clocks.day - day} days before")
-    return notes
+    else:
+        notes += stale_notes(verdict.newest, clocks.day)
+
+    def name_of(source: str) -> str:
+        return desk.directory.sources[source].name if source in desk.directory.sources else source
+
+    return notes + unseen_notes(displays, clocks.day, name_of)
 
 
 def _made_a_difference(
@@ -166,8 +179,11 @@ def why(
     case = full.without(desk.excludes(without)) if without else full
     reasons = explain(case, desk.loaded.logic, clocks.day, clocks.known, state)
     notes = list(reasons.verdict.notes)
-    notes += _notes(desk, clocks, place, question, reasons.verdict, None)
+    notes += _notes(desk, clocks, place, question, reasons.verdict)
     answer["answer"] = _verdict(desk, clocks, place, question, reasons.verdict, notes)
+    _suppose(desk, clocks, place, question, reasons.verdict, answer["answer"])
+    if desk.supposed is not None:
+        notes += desk.supposed.without_effect(answer["answer"]["change"], clocks)
     answer["state"] = reasons.state
     answer["rival"] = reasons.against
     answer["hindsight"] = clocks.known > end_of(clocks.day)
@@ -175,17 +191,26 @@ def why(
     answer["prior"] = jsonable(reasons.prior)
     answer["staleness"] = jsonable(reasons.staleness)
     answer["total"] = jsonable(reasons.total)
-    answer["for"] = [_heard(desk, one) for one in reasons.heard if one.weight > 0]
-    answer["against"] = [_heard(desk, one) for one in reasons.heard if one.weight < 0]
+    answer["for"] = [_heard(desk, clocks, one) for one in reasons.heard if one.weight > 0]
+    answer["against"] = [_heard(desk, clocks, one) for one in reasons.heard if one.weight < 0]
     silent = [one for one in reasons.heard if one.weight == 0]
-    answer["ignored"] = [_heard(desk, one) for one in (*silent, *reasons.ignored)]
+    answer["ignored"] = [_heard(desk, clocks, one) for one in (*silent, *reasons.ignored)]
     answer["ignored"] += _carriers(reasons.heard)
     answer["contradictions"] = contradictions(case, clocks.known)
     answer["without"] = [one.text for one in without]
     return answer
 
 
-def _heard(desk: Desk, one: Heard) -> dict[str, Any]:
+def _heard(desk: Desk, clocks: Clocks, one: Heard) -> dict[str, Any]:
+    line = _heard_line(one)
+    if desk.supposed is not None:
+        line["hypothetical"] = desk.supposed.made(one.piece)
+        remark = desk.supposed.remark(one.piece, clocks.known)
+        line["reason"] = "; ".join(filter(None, (one.reason, remark))) or None
+    return line
+
+
+def _heard_line(one: Heard) -> dict[str, Any]:
     piece = one.piece
     if not isinstance(piece, Testimony):
         return {

@@ -8,11 +8,10 @@ sightings ``display, since, day last observed``; then the displays' sources as J
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-import orjson
 
 if TYPE_CHECKING:
     from projections.columns.judging import Judged
@@ -46,6 +45,7 @@ class Bytes(Protocol):
 def pack(judged: Judged) -> bytes:
     """The bytes of a spot."""
     import numpy as np
+    import orjson
 
     knots, states = judged.beliefs.shape
     ints = np.empty((knots, 6), "<i4")
@@ -118,7 +118,7 @@ class Spot:
         for display, since, seen in _SIGHTING.iter_unpack(self._data[begin:end]):
             if since <= day:
                 last[display] = seen
-        names: list[str] = orjson.loads(self._data[end : end + self._names])
+        names: list[str] = json.loads(self._data[end : end + self._names])
         return tuple(sorted((names[display], seen) for display, seen in last.items() if seen))
 
 

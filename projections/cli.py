@@ -5,16 +5,15 @@ Only the module of the command that is asked for is imported, so that a look-up 
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from ledger.errors import FAILED, INTERRUPTED, USAGE, LedgerError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import typer
 
 #: Command → module. The function in it has the name of the module.
@@ -60,8 +59,10 @@ under another logic. Exit codes: 0 ok, 1 failed, 2 usage, 3 unknown or ambiguous
 5 differences found, 6 does not verify, 7 locked, 130 interrupted."""
 
 
-def build(names: Sequence[str]) -> typer.Typer:
-    """The application with some of the commands."""
+def build(names: Sequence[str], *, listed: bool = False) -> typer.Typer:
+    """The application with some of the commands; ``listed`` where it will only print what there is."""
+    import importlib
+
     import typer
 
     app = typer.Typer(
@@ -79,24 +80,77 @@ def build(names: Sequence[str]) -> typer.Typer:
 
     app.info.help = HELP
     for name in names:
-        module = importlib.import_module(COMMANDS[name])
-        function = getattr(module, COMMANDS[name].rpartition(".")[2])
-        app.command(name, help=function.__doc__)(function)
+        module, function = COMMANDS[name], COMMANDS[name].rpartition(".")[2]
+        text = _text_of(module, function) if listed else None
+        command = _nothing if text else getattr(importlib.import_module(module), function)
+        app.command(name, help=text or command.__doc__)(command)
     return app
+
+
+def _nothing() -> None:
+    """Stands for a command that is only listed."""
+
+
+def _text_of(module: str, function: str) -> str | None:
+    """The docstring of a command, without running its module; None where the source is not at hand."""
+    import re
+
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    try:
+        with open(os.path.join(folder, *module.split(".")) + ".py", encoding="utf-8") as file:
+            source = file.read()
+    except OSError:
+        return None
+    pattern = rf'^def {function}\(.*?\) -> [^\n]*:\n    """((?:(?!""")[^\\])*)"""'
+    found = re.search(pattern, source, re.DOTALL | re.MULTILINE)
+    return found[1] if found else None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    sys.exit(run(sys.argv[1:], quick=True) if argv is None else run(argv))
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run one command line; returns the exit code. Prints one line on stderr for every error."""
+def run(argv: Sequence[str], *, quick: bool = False) -> int:
+    """Run one command line; returns the exit code. Prints one line on stderr for every error.
+
+    With ``quick`` a plain look-up is answered without loading what it does not need.
+    """
     try:
+        if quick and argv and argv[0] == "as-of":
+            outcome = _looked_up(argv)
+            if outcome is not None:
+                return outcome
         return _run(argv)
     except KeyboardInterrupt:
         _complain(_INTERRUPTED)
         return INTERRUPTED
+
+
+def _looked_up(argv: Sequence[str]) -> int | None:
+    """The exit code of a look-up; None where it is more than one."""
+    from projections import lookup
+
+    data = lookup.answer(argv)
+    if data is None:
+        return None
+    _plain_streams()
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return 0
+    except BrokenPipeError:
+        _drop_output()
+        return 0
+    except OSError as error:
+        return _unwritten(error)
+
+
+def _unwritten(error: OSError) -> int:
+    _complain(f"{error.filename or 'the output'}: {error.strerror}. What was acknowledged is recorded")
+    _drop_output()
+    return FAILED
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -107,7 +161,8 @@ def _run(argv: Sequence[str]) -> int:
     completing = any(name.startswith("_CLAIMS") and "COMPLETE" in name for name in os.environ)
     names = [asked] if asked in COMMANDS and not completing else list(COMMANDS)
     try:
-        outcome = build(names)(list(argv), standalone_mode=False, prog_name="claims")
+        listed = not completing and list(argv) in ([], ["-h"], ["--help"])
+        outcome = build(names, listed=listed)(list(argv), standalone_mode=False, prog_name="claims")
         sys.stdout.flush()
         if outcome == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
@@ -121,9 +176,7 @@ def _run(argv: Sequence[str]) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        _complain(f"{error.filename or 'the output'}: {error.strerror}. What was acknowledged is recorded")
-        _drop_output()
-        return FAILED
+        return _unwritten(error)
     except typer.Exit as stop:
         return stop.exit_code
     except Exception as error:
@@ -158,8 +211,10 @@ def _in_a_users_file(stop: SystemExit) -> str | None:
 
 def _drop_output() -> None:
     """Nobody can take what is still to be written; Python would complain of it again at the end."""
-    with suppress(OSError):
+    try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        pass
 
 
 def _one_line(text: str) -> str:

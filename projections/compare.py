@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -27,6 +27,9 @@ from projections.compare_times import Times
 from projections.desk import Desk, Without
 from projections.registry import Loaded
 from projections.views import Beliefs
+
+if TYPE_CHECKING:
+    from projections.hypothetical import Supposing
 
 #: Claims named for one difference; the rest are one line together.
 _NAMED = 5
@@ -67,6 +70,24 @@ def with_and_without(
     logic = desk.loaded.to_dict()
     ends = logic | {"without": []}, logic | {"without": [one.text for one in without]}
     return _answer(desk, Logics(*sides), ends, (), places, most)
+
+
+def with_supposed(
+    before: Supposing,
+    after: Supposing,
+    question: str,
+    *,
+    most: int = 50,
+    places: Sequence[str] | None = None,
+    without: Sequence[Without] = (),
+) -> dict[str, Any]:
+    """Which places and days would be believed otherwise, known then, were what is supposed at ``after``
+    recorded. ``before`` is the desk over the ledger alone."""
+    from projections.compare_supposed import Supposition
+
+    logic = after.loaded.to_dict()
+    ends = logic | {"with": []}, logic | {"with": after.files}
+    return _answer(after, Supposition(before, after, question, without), ends, without, places, most)
 
 
 def between_times(
@@ -164,7 +185,7 @@ def _change(desk: Desk, one: Interval, why: Difference, states: States) -> dict[
         "prior": jsonable(why.prior),
         "staleness": jsonable(why.staleness),
         "remainder": jsonable(why.remainder),
-        "claims": [_claim(share) for share in told[:_NAMED]],
+        "claims": [_claim(desk, share) for share in told[:_NAMED]],
         "others": {
             "count": len(told[_NAMED:]),
             "change": jsonable(math.fsum(share.change for share in told[_NAMED:])),
@@ -176,8 +197,9 @@ def _named(row: tuple[float, ...] | None, states: States) -> dict[str, float]:
     return {} if row is None else dict(zip(states.names, jsonable(row), strict=True))
 
 
-def _claim(share: Share) -> dict[str, Any]:
+def _claim(desk: Desk, share: Share) -> dict[str, Any]:
     piece = share.piece
+    supposed = {} if desk.supposed is None else {"hypothetical": desk.supposed.made(piece)}
     return {
         "utterance": piece.id,
         "claimant": piece.source if isinstance(piece, Testimony) else piece.by,
@@ -186,4 +208,5 @@ def _claim(share: Share) -> dict[str, Any]:
         "before": jsonable(share.before),
         "after": jsonable(share.after),
         "change": jsonable(share.change),
+        **supposed,
     }

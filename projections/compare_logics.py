@@ -123,30 +123,37 @@ class Logics:
         one, other = (side.diagonal.motion.generator for side in self.sides)
         self._steady = not self.judged and np.array_equal(one, other)
 
+    def cases(self, place: str) -> tuple[Case, Case]:
+        """What either side has of a place: the same record."""
+        case = self.desk.case(place, self.question)
+        return case, case
+
     def compare(self, place: str) -> Found:
         """Both sides on every day from the first to the last on which something arrived or begins to count;
         where their knots are the same, so are they."""
-        case = self.desk.case(place, self.question) if self._folds else None
-        paths = [side.knots(place, case) for side in self.sides]
+        cases = self.cases(place) if self._folds else (None, None)
+        paths = [side.knots(place, case) for side, case in zip(self.sides, cases, strict=True)]
         turns = [knot.since for path in paths for knot in path]
-        if self.judged and case is not None:
-            turns += [day_of(one.known) for one in happenings(case)]
+        if self.judged:
+            turns += [day_of(one.known) for case in cases if case is not None for one in happenings(case)]
         last = min(max(turns, default=0), day_of(self.sides[0].now))
         first = min(turns, default=last + 1)
         if first > last:
             return Found(0, [])
         days = parting(paths[0], paths[1], first, last) if self._steady else np.arange(first, last + 1)
-        old, new = (side.rows(path, days, case) for side, path in zip(self.sides, paths, strict=True))
+        sides = zip(self.sides, paths, cases, strict=True)
+        old, new = (side.rows(path, days, case) for side, path, case in sides)
         return Found(last - first + 1, differing(place, days, old, new, self.states))
 
     def differences(self, place: str, intervals: Sequence[Interval]) -> list[Difference]:
         """What makes the difference on the day of each interval, all of one place."""
         if any(side.replaced for side in self.sides):
             return [self._unexplained(one) for one in intervals]
-        case = self.desk.case(place, self.question)
+        cases = self.cases(place)
         asked = [one.ask(self.states) for one in intervals]
-        accounts = zip(*(side.accounts(case, asked) for side in self.sides), strict=True)
-        pieces = pieces_of(case)
+        sides = zip(self.sides, cases, strict=True)
+        accounts = zip(*(side.accounts(case, asked) for side, case in sides), strict=True)
+        pieces = pieces_of(*cases)
         return [difference(one, other, pieces) for one, other in accounts]
 
     def _unexplained(self, one: Interval) -> Difference:

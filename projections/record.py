@@ -27,7 +27,6 @@ _AT = {name: n for n, name in enumerate(
     ("position", "known", "saying", "id", "target", "place", "source", "question", "state")
 )}  # fmt: skip
 assert [name for name, _ in FIELDS][: len(_AT)] == list(_AT)
-_STANDING = 2  # the kind of what is displayed, in a record
 
 
 class Record:
@@ -126,8 +125,6 @@ class _Gathering:
             values = PACK.unpack(packed)
             if values[_AT["question"]] == self.question or at in corrected:
                 self._take(at)
-                if values[-4] == _STANDING:
-                    self._sources.add(values[_AT["source"]])
         for one in fates:
             self._befell(one)
         for at, home in self.cache.moved(code):
@@ -137,6 +134,8 @@ class _Gathering:
         row = self.record._row(at)
         if row is not None:
             self.rows[at] = row
+            if row.data.get("standing") and row.data["claimant"] in self.record._codes:
+                self._sources.add(self.record._codes[row.data["claimant"]])
 
     def _befell(self, one: Fated) -> None:
         if one.position not in self.fates:

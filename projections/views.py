@@ -29,7 +29,7 @@ from ledger.clocks import instant_key
 from ledger.codec import Recorded, decode
 from ledger.directory import Directory
 from ledger.errors import Locked, ReplayDue, Usage, WriteFailed
-from projections import blobs
+from projections import blobs, lookup
 from projections.belief.base import Logic
 from projections.blobs import Knot
 from projections.credibility import Score
@@ -332,6 +332,7 @@ class Views:
             view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
             view.finish(None)
             view.put_stamp(self._stamp(head, loaded.fingerprint))
+            lookup.save(view.db, loaded, maker.directory, maker.envelopes, head)
         self.progress(loaded.logic.id, total, total)
 
     def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, head: int) -> None:
@@ -344,6 +345,7 @@ class Views:
             self._put(view, maker.make(roots))
         view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
         view.put_stamp(self._stamp(head, loaded.fingerprint))
+        lookup.save(view.db, loaded, maker.directory, maker.envelopes, head)
 
     def _put(self, view: View, made: Made) -> None:
         view.db.executemany(

@@ -22,6 +22,9 @@ import orjson
 import typer
 
 from ledger.book import Ledger
+from ledger.commands.plain import cell as cell
+from ledger.commands.plain import table
+from ledger.commands.plain import visible_values as visible_values
 from ledger.directory import CONTROL as CONTROL
 from ledger.errors import Usage, WriteFailed
 from ledger.settings import database, setting
@@ -190,32 +193,6 @@ def stream_json(answer: Mapping[str, Any], name: str, rows: Iterable[Mapping[str
     _write(b"\n  ]\n}\n" if between[:1] == b"," else b"]\n}\n")
 
 
-def visible_values(value: Any) -> Any:
-    """Plain values with every text made safe to look at."""
-    if isinstance(value, str):
-        return visible(value)
-    if isinstance(value, Mapping):
-        return {str(name): visible_values(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [visible_values(inner) for inner in value]
-    return value
-
-
-def cell(value: Any) -> str:
-    """One value as the text of a table or CSV cell."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, Mapping):
-        return " ".join(f"{name}={cell(inner)}" for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return "; ".join(cell(inner) for inner in value)
-    return visible(str(value), keep_newlines=False)
-
-
 def _write(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
@@ -227,22 +204,6 @@ def _table(
     heading: Sequence[str],
     footing: Sequence[str],
 ) -> None:
-    """Columns aligned by display width; numbers to the right. No wrapping, no colour: same bytes in a pipe."""
-    from rich.cells import cell_len
-
-    for text in heading:
-        print(visible(text, keep_newlines=False))
-    rows = list(rows)
-    if rows:
-        grid = [[column.replace("_", " ") for column in columns]]
-        grid += [[cell(row.get(column)) for column in columns] for row in rows]
-        right = [all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns]
-        widths = [max(cell_len(line[i]) for line in grid) for i in range(len(columns))]
-        for line in grid:
-            padded = []
-            for i, text in enumerate(line):
-                space = " " * (widths[i] - cell_len(text))
-                padded.append(space + text if right[i] else text + space)
-            print("  ".join(padded).rstrip())
-    for text in footing:
-        print(visible(text, keep_newlines=False))
+    """No wrapping, no colour: the same bytes in a pipe."""
+    for line in table(rows, columns, heading, footing):
+        print(line)

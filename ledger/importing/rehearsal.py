@@ -85,7 +85,10 @@ class RehearsalStore:
         yield from self._rows("position BETWEEN ? AND ? ORDER BY position", start, last)
 
     def leaves(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-        return ((row.position, row.state) for row in self.rows(start, stop))
+        last = self._head.size if stop is None else stop
+        yield from self._below.leaves(start, min(last, self._size))
+        for row in self._rows("position BETWEEN ? AND ? ORDER BY position", start, last):
+            yield row.position, row.state
 
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
         for row, sealed in self._below.registry_rows(after):

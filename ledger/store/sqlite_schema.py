@@ -11,15 +11,16 @@ through SQLite (POSIX locks belong to the process, not to the handle).
 
 from __future__ import annotations
 
-import difflib
 import os
-import shlex
 import sqlite3
 import stat
-from pathlib import Path
-from typing import Literal
 
 from ledger.errors import LedgerError, Locked, NoLedger, Unverified, WriteFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
 
 APPLICATION_ID = 0x434C4C47  # "CLLG"
 SCHEMA_VERSION = 1
@@ -89,7 +90,7 @@ def make(path: Path, timeout: float) -> None:
     check_library(path)
     where = str(path)
     if not os.path.isdir(path.parent):
-        folder = shlex.quote(str(path.parent))
+        folder = _quoted(str(path.parent))
         raise LedgerError(
             "its folder does not exist", where=where, remedy=f"Make it first: `mkdir -p {folder}`"
         )
@@ -147,7 +148,7 @@ def check_file(path: Path) -> None:
         found = path.stat()
     except FileNotFoundError:
         near = _similar(path)
-        hint = f"Did you mean {shlex.quote(str(near))}? Otherwise make" if near else "Make"
+        hint = f"Did you mean {_quoted(str(near))}? Otherwise make" if near else "Make"
         raise no_ledger(path, "there is no such file", make_here=True, hint=hint) from None
     except (OSError, ValueError) as error:
         raise no_ledger(path, f"cannot be looked at ({getattr(error, 'strerror', error)})") from None
@@ -205,7 +206,7 @@ def _tampered(path: Path, what: str) -> Unverified:
 def no_ledger(path: Path, what: str, *, make_here: bool = False, hint: str = "Make") -> NoLedger:
     """The refusal, with what to type next: at this path where it is free, beside it where it is not."""
     free = path if make_here else path / "claims.db" if os.path.isdir(path) else path.with_name("claims.db")
-    name = shlex.quote(str(free)) if make_here or not os.path.exists(free) else "PATH"
+    name = _quoted(str(free)) if make_here or not os.path.exists(free) else "PATH"
     return NoLedger(
         what, where=str(path), remedy=f"{hint} a ledger: `claims init {name}` or `claims demo {name}`"
     )
@@ -217,5 +218,13 @@ def _similar(path: Path) -> Path | None:
         names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix == ".db")
     except OSError:
         return None
+    import difflib
+
     close = difflib.get_close_matches(path.name, names, n=1)
     return path.with_name(close[0]) if close else None
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

@@ -15,9 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from projections.belief.params import Params
+from projections.wording import UNKNOWN as UNKNOWN
+from projections.wording import confidence as confidence
+from projections.wording import jsonable as jsonable
+from projections.wording import words as words
 
 if TYPE_CHECKING:
     from ledger.directory import Source
@@ -84,47 +88,3 @@ class Why:
     staleness: float
     total: float
     additive: bool
-
-
-UNKNOWN = "unknown"
-
-#: ICD 203 (Intelligence Community Directive 203, 2015, section D.6.e.2.a): upper bounds in per cent.
-_BANDS = (
-    (5, "almost no chance"),
-    (20, "very unlikely"),
-    (45, "unlikely"),
-    (55, "roughly even chance"),
-    (80, "likely"),
-    (95, "very likely"),
-    (101, "almost certain"),
-)
-
-
-def words(probability: float) -> str:
-    """The ICD 203 likelihood term for a probability from 0 to 1."""
-    return next(term for bound, term in _BANDS if probability * 100 < bound)
-
-
-def confidence(origins: int, age: int | None) -> str:
-    """``high``, ``moderate`` or ``low``: how well founded a judgement is, apart from how likely.
-
-    Three independent voices and news of a fortnight make it high, two and six weeks moderate (assumptions).
-    """
-    if age is None or origins == 0:
-        return "none"
-    if origins >= 3 and age <= 14:
-        return "high"
-    if origins >= 2 and age <= 45:
-        return "moderate"
-    return "low"
-
-
-def jsonable(value: Any) -> Any:
-    """Numbers rounded to ten digits, so that the same answer is the same bytes on every machine."""
-    if isinstance(value, float):
-        return round(value, 10) + 0.0
-    if isinstance(value, dict):
-        return {name: jsonable(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(inner) for inner in value]
-    return value

@@ -36,6 +36,7 @@ EPOCH = 719_163
 def renew(c, m):
     """Forget all combinations of displays but the empty one: there was no room for more."""
     m.slots[:] = -1
+    m.step_keys[:] = -1
     m.slots[m.slots.shape[0] - 1] = 0
     combination(m, np.zeros((c.ints.shape[1] - C_EVIDENCE) // 2, np.int64))
     c.ints[:, C_COMBINATION] = -1

@@ -21,6 +21,7 @@ from projections.columns.shapes import (
     C_EVIDENCE,
     C_HELD,
     C_SPEAKING,
+    C_STALE,
     MORE,
     SCALE,
     Chain,
@@ -112,49 +113,59 @@ def combination(m, rates):
 
 
 @jit
+def step(m, dt, which):
+    """The slot that holds A(dt) under a combination of displays; filled where it held another."""
+    key = (np.int64(which) << np.int64(24)) | np.int64(dt)
+    slot = (np.int64(which) * np.int64(1031) + np.int64(dt)) & np.int64(m.step_keys.shape[0] - 1)
+    if m.step_keys[slot] != key:
+        m.step_keys[slot] = key
+        size = m.keys.shape[1]
+        for i in range(size):
+            for j in range(size):
+                m.steps[slot, i, j] = 0.0
+        for k in range(size):
+            decay = math.exp(m.bases[which, 0, k] * dt)
+            for i in range(size):
+                left = m.bases[which, 1 + i, k] * decay
+                for j in range(size):
+                    m.steps[slot, i, j] += left * m.bases[which, 1 + size + k, j]
+        for i in range(size):
+            for j in range(size):
+                if not m.steps[slot, i, j] > TINY:
+                    m.steps[slot, i, j] = TINY
+    return slot
+
+
+@jit
 def forward(m, vector, dt, which, out):
     """``out`` ∝ ``vector`` · A(dt) under a combination of displays, summing to 1."""
     size = vector.shape[0]
-    if which == 0 and dt < m.short.shape[0]:
-        for j in range(size):
-            total = 0.0
-            for i in range(size):
-                total += vector[i] * m.short[dt, i, j]
-            out[j] = total
-    else:
-        for j in range(size):
-            out[j] = 0.0
-        for k in range(size):
-            total = 0.0
-            for i in range(size):
-                total += vector[i] * m.bases[which, 1 + i, k]
-            total *= math.exp(m.bases[which, 0, k] * dt)
-            for j in range(size):
-                out[j] += total * m.bases[which, 1 + size + k, j]
-    scaled(out)
+    slot = step(m, dt, which)
+    whole = 0.0
+    for j in range(size):
+        total = 0.0
+        for i in range(size):
+            total += vector[i] * m.steps[slot, i, j]
+        out[j] = total if total > TINY else TINY
+        whole += out[j]
+    for j in range(size):
+        out[j] /= whole
 
 
 @jit
 def backward(m, vector, dt, which, out):
     """``out`` ∝ A(dt) · ``vector``: what is seen later, as it speaks about now; sums to 1."""
     size = vector.shape[0]
-    if which == 0 and dt < m.short.shape[0]:
-        for i in range(size):
-            total = 0.0
-            for j in range(size):
-                total += vector[j] * m.short[dt, i, j]
-            out[i] = total
-    else:
-        for i in range(size):
-            out[i] = 0.0
-        for k in range(size):
-            total = 0.0
-            for j in range(size):
-                total += vector[j] * m.bases[which, 1 + size + k, j]
-            total *= math.exp(m.bases[which, 0, k] * dt)
-            for i in range(size):
-                out[i] += total * m.bases[which, 1 + i, k]
-    scaled(out)
+    slot = step(m, dt, which)
+    whole = 0.0
+    for i in range(size):
+        total = 0.0
+        for j in range(size):
+            total += m.steps[slot, i, j] * vector[j]
+        out[i] = total if total > TINY else TINY
+        whole += out[i]
+    for i in range(size):
+        out[i] /= whole
 
 
 @jit
@@ -196,6 +207,36 @@ def weighed(before, evidence, out):
         out[s] /= total
 
 
+@jit
+def refresh(c, i):
+    """Make valid how likely a breakpoint's evidence is."""
+    if c.ints[i, C_STALE]:
+        size = (c.ints.shape[1] - C_EVIDENCE) // 2
+        most = c.ints[i, C_EVIDENCE]
+        for s in range(1, size):
+            if c.ints[i, C_EVIDENCE + s] > most:
+                most = c.ints[i, C_EVIDENCE + s]
+        for s in range(size):
+            c.reals[i, 2 * size + s] = math.exp((c.ints[i, C_EVIDENCE + s] - most) / SCALE)
+        c.ints[i, C_STALE] = 0
+
+
+@jit
+def weighed_at(c, i, before, out):
+    """``weighed`` with the evidence of a breakpoint."""
+    size = before.shape[0]
+    refresh(c, i)
+    total = 0.0
+    for s in range(size):
+        out[s] = before[s] * c.reals[i, 2 * size + s]
+        total += out[s]
+    if total < 1e-200:
+        weighed(before, c.ints[i, C_EVIDENCE : C_EVIDENCE + size], out)
+        return
+    for s in range(size):
+        out[s] /= total
+
+
 # -- breakpoints ---------------------------------------------------------------------------------------
 
 
@@ -226,6 +267,8 @@ def ensure(c, day):
             c.ints[k, s] = c.ints[k - 1, s]
     for s in range(C_COMBINATION):
         c.ints[i, s] = 0
+    for k in range(i, n + 1):
+        c.ints[k, C_STALE] = 1  # what was worked out for them stands at other places now
     for s in range(C_EVIDENCE, C_EVIDENCE + size):
         c.ints[i, s] = 0
     c.ints[i, C_DAY] = day
@@ -247,6 +290,7 @@ def release(c, i):
     for k in range(i, n):
         for s in range(c.ints.shape[1]):
             c.ints[k, s] = c.ints[k + 1, s]
+        c.ints[k, C_STALE] = 1
     c.at[0] = n
     if c.at[1] > i:
         c.at[1] = i
@@ -267,6 +311,7 @@ def contribute(c, day, vector, sign):
     i = ensure(c, day)
     for s in range(vector.shape[0]):
         c.ints[i, C_EVIDENCE + s] += sign * vector[s]
+    c.ints[i, C_STALE] = 1
     c.ints[i, C_HELD] += sign
     if speaks(vector):
         c.ints[i, C_SPEAKING] += sign
@@ -348,7 +393,7 @@ def refilter(c, m, last):
             return True
         for s in range(size):
             c.reals[i, s] = 1.0 / size
-        weighed(c.reals[i, :size], c.ints[i, C_EVIDENCE : C_EVIDENCE + size], c.reals[i, size : 2 * size])
+        weighed_at(c, i, c.reals[i, :size], c.reals[i, size : 2 * size])
         i += 1
     while i <= last:
         which = used(c, m, i - 1)
@@ -361,7 +406,7 @@ def refilter(c, m, last):
             which,
             c.reals[i, :size],
         )
-        weighed(c.reals[i, :size], c.ints[i, C_EVIDENCE : C_EVIDENCE + size], c.reals[i, size : 2 * size])
+        weighed_at(c, i, c.reals[i, :size], c.reals[i, size : 2 * size])
         i += 1
     c.at[1] = last + 1
     return True
@@ -371,7 +416,7 @@ def new_chain(points: int, states: int) -> Chain:
     """Room for a number of breakpoints."""
     return Chain(
         ints=np.zeros((points, C_EVIDENCE + 2 * states), np.int64),
-        reals=np.zeros((points, 2 * states)),
+        reals=np.zeros((points, 3 * states)),
         at=np.zeros(3, np.int64),
     )
 
@@ -390,4 +435,6 @@ def new_motions(generator: Any, weights: Any, short: Any, room: int = 1 << 15) -
         keys=np.zeros((room, size), np.int64),
         slots=slots,
         bases=np.zeros((room, 2 * size + 1, size)),
+        steps=np.zeros((1 << 13, size, size)),
+        step_keys=np.full(1 << 13, -1, np.int64),
     )

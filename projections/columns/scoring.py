@@ -10,7 +10,6 @@ Executed twice, plain and compiled (see ``modes``).
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +59,6 @@ from projections.columns.shapes import (
     P_VALID_KIND,
     P_VERDICT_FROM,
     P_VERDICT_TO,
-    SCALE,
     X_BEGUN,
     X_EVIDENCE,
     X_HELD,
@@ -94,10 +92,13 @@ if TYPE_CHECKING:
         combination,
         find,
         forward,
+        refresh,
         scaled,
         speaks,
+        step,
         used,
         weighed,
+        weighed_at,
     )
 
 jit: Any = globals().get("jit", lambda function: function)
@@ -133,8 +134,6 @@ LOOKS = 32
 def build_tree(c, m, tree, leaves):
     """Leaf i is diag(exp evidence of i)·A(i → i+1), scaled; a node the product of its two."""
     n, size = c.at[0], (c.ints.shape[1] - C_EVIDENCE) // 2
-    step = np.empty(size)
-    row = np.zeros(size)
     for i in range(leaves):
         node = tree[leaves + i]
         if i >= n - 1:
@@ -142,16 +141,11 @@ def build_tree(c, m, tree, leaves):
                 for b in range(size):
                     node[a, b] = 1.0 if a == b else 0.0
             continue
-        which = used(c, m, i)
-        dt = c.ints[i + 1, C_DAY] - c.ints[i, C_DAY]
-        most = c.ints[i, C_EVIDENCE : C_EVIDENCE + size].max()
+        slot = step(m, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], used(c, m, i))
+        refresh(c, i)
         for a in range(size):
             for b in range(size):
-                row[b] = 1.0 if a == b else 0.0
-            row_of(m, row, dt, which, step)
-            likely = math.exp((c.ints[i, C_EVIDENCE + a] - most) / SCALE)
-            for b in range(size):
-                node[a, b] = likely * step[b]
+                node[a, b] = c.reals[i, 2 * size + a] * m.steps[slot, a, b]
         level(node)
     for k in range(leaves - 1, 0, -1):
         left, right, node = tree[2 * k], tree[2 * k + 1], tree[k]
@@ -162,30 +156,6 @@ def build_tree(c, m, tree, leaves):
                     total += left[a, s] * right[s, b]
                 node[a, b] = total
         level(node)
-
-
-@jit
-def row_of(m, unit, dt, which, out):
-    """A row of A(dt), not scaled."""
-    size = unit.shape[0]
-    if which == 0 and dt < m.short.shape[0]:
-        for i in range(size):
-            if unit[i] == 1.0:
-                for j in range(size):
-                    out[j] = m.short[dt, i, j]
-        return
-    for j in range(size):
-        out[j] = 0.0
-    for k in range(size):
-        total = 0.0
-        for i in range(size):
-            total += unit[i] * m.bases[which, 1 + i, k]
-        total *= math.exp(m.bases[which, 0, k] * dt)
-        for j in range(size):
-            out[j] += total * m.bases[which, 1 + size + k, j]
-    for j in range(size):
-        if not out[j] > 1e-300:
-            out[j] = 1e-300
 
 
 @jit
@@ -393,9 +363,7 @@ def run(c, m, x, beta, tree, leaves):
             move(c, m, x, last, x.reals[last, :size], state)
             if i > last + 1:
                 along(tree, leaves, last + 1, i, state, temp, stack)
-        for s in range(size):
-            evidence[s] = c.ints[i, C_EVIDENCE + s] + x.ints[i, X_EVIDENCE + s]
-        weighed(state, evidence, x.reals[i, :size])
+        weigh_in(c, x, i, state, evidence, x.reals[i, :size])
         last = i
     last = np.int64(-1)
     seen = np.empty(size)
@@ -405,14 +373,26 @@ def run(c, m, x, beta, tree, leaves):
             for s in range(size):
                 x.reals[i, size + s] = beta[i, s]
         else:
-            for s in range(size):
-                evidence[s] = c.ints[last, C_EVIDENCE + s] + x.ints[last, X_EVIDENCE + s]
-            weighed(x.reals[last, size : 2 * size], evidence, seen)
+            weigh_in(c, x, last, x.reals[last, size : 2 * size], evidence, seen)
             if last > i + 1:
                 against(tree, leaves, i + 1, last, seen, temp, stack)
             move_back(c, m, x, i, seen, x.reals[i, size : 2 * size])
         last = i
     return first
+
+
+@jit
+def weigh_in(c, x, i, before, evidence, out):
+    """Weigh the evidence of a breakpoint as it is in this scenario. ``evidence`` is scratch."""
+    changed = False
+    for s in range(before.shape[0]):
+        evidence[s] = c.ints[i, C_EVIDENCE + s] + x.ints[i, X_EVIDENCE + s]
+        if x.ints[i, X_EVIDENCE + s] != 0:
+            changed = True
+    if changed:
+        weighed(before, evidence, out)
+    else:
+        weighed_at(c, i, before, out)
 
 
 @jit
@@ -471,9 +451,7 @@ def belief_on(c, m, x, first, day, out):
     which = max(combined(c, m, x, i), 0)
     seen, back = np.empty(size), np.empty(size)
     evidence = np.empty(size, np.int64)
-    for s in range(size):
-        evidence[s] = c.ints[i + 1, C_EVIDENCE + s] + x.ints[i + 1, X_EVIDENCE + s]
-    weighed(x.reals[i + 1, size : 2 * size], evidence, seen)
+    weigh_in(c, x, i + 1, x.reals[i + 1, size : 2 * size], evidence, seen)
     backward(m, seen, c.ints[i + 1, C_DAY] - day, which, back)
     forward(m, x.reals[i, :size], day - c.ints[i, C_DAY], which, out)
     for s in range(size):
@@ -701,7 +679,7 @@ def look_back(c, m, beta):
     for s in range(size):
         beta[n - 1, s] = 1.0 / size
     for i in range(n - 2, -1, -1):
-        weighed(beta[i + 1], c.ints[i + 1, C_EVIDENCE : C_EVIDENCE + size], seen)
+        weighed_at(c, i + 1, beta[i + 1], seen)
         which = used(c, m, i)
         backward(m, seen, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, beta[i])
 

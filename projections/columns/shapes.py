@@ -77,7 +77,8 @@ class Motions(NamedTuple):
     """The motion of the states: matrices for short steps, and eigenbases for steps under displays.
 
     ``short`` (days, states, states): A(0), A(1), … ``shape`` (states + 1, states): √ of the weights of detailed
-    balance, then D½·Q·D⁻½. ``keys`` (room, states): the summed rates of each combination of displays, in fixed
+    balance, then D½·Q·D⁻½. ``steps`` (slots, states, states) and ``step_keys``: matrices of steps met before, by
+    combination and days, one in a slot. ``keys`` (room, states): the summed rates of each combination of displays, in fixed
     point a day; 0 is "no display". ``bases`` (room, 2·states + 1, states): eigenvalues, vectors, and inverse.
     ``slots``: a hash table over the keys, and last how many combinations are known.
     """
@@ -87,13 +88,16 @@ class Motions(NamedTuple):
     keys: Array
     slots: Array
     bases: Array
+    steps: Array
+    step_keys: Array
 
 
 class Chain(NamedTuple):
     """Breakpoints of one spot in order, and what is believed there.
 
-    ``ints`` (points, 5 + 2·states): columns ``C_…``, then the evidence of the day and the rates of the stretch
-    behind it, in fixed point. ``reals`` (points, 2·states): belief moved here, and after the day's evidence.
+    ``ints`` (points, 6 + 2·states): columns ``C_…``, then the evidence of the day and the rates of the stretch
+    behind it, in fixed point. ``reals`` (points, 3·states): belief moved here, and after the day's evidence, and
+    how likely that evidence is under each state, up to a factor (where ``C_STALE`` is 0).
     ``at``: how many points, the first that is not valid, the first that speaks.
     """
 
@@ -102,7 +106,7 @@ class Chain(NamedTuple):
     at: Array
 
 
-C_DAY, C_SPEAKING, C_BEGUN, C_HELD, C_COMBINATION, C_EVIDENCE = range(6)
+C_DAY, C_SPEAKING, C_BEGUN, C_HELD, C_STALE, C_COMBINATION, C_EVIDENCE = range(7)
 
 
 class Hearing(NamedTuple):

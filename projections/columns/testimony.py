@@ -6,7 +6,8 @@ said of one is heard at the others. A *spot* is a place and a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,6 +164,9 @@ class Builder:
                 self.codes[state]
         self._encoder = Reader(self.codes, lambda stream: None)
         self._linked = {directory.source_id(one) for link in directory.links for one in link.sources}
+        # Days on which a link begins, or has ended: between two of them nobody's voice changes.
+        ends = ((link.lo, None if link.hi is None else link.hi + 1) for link in directory.links)
+        self._link_days = sorted({day for pair in ends for day in pair if day is not None})
         self._voices: dict[tuple[str, int], tuple[int, list[int]]] = {}
         self._moved: dict[int, list[tuple[int, int]]] = {}
         for into, position, home in cache.every_move():
@@ -242,7 +246,7 @@ class Builder:
                 continue
             if records is None:
                 records = rows.records.copy()
-                index = {int(one): n for n, one in enumerate(records["position"])}
+                index = _index(records["position"], corrected)
             if at not in index:
                 continue
             try:
@@ -276,11 +280,12 @@ class Builder:
         name = self.codes.names[source]
         if name not in self._linked:
             return source, []
-        found = self._voices.get((name, day))
+        since = bisect_right(self._link_days, day)
+        found = self._voices.get((name, since))
         if found is None:
             voice = self.directory.linked(name, day)
             found = self.codes[min(voice)], [self.codes[one] for one in sorted(voice - {name})]
-            self._voices[name, day] = found
+            self._voices[name, since] = found
         return found
 
 
@@ -478,9 +483,11 @@ class _Assembly:
         known = self.builder._doubts
         if not known:
             return
-        at = {int(one): n for n, one in enumerate(self.position.tolist())}
-        for n in np.flatnonzero(self.kind == EVIDENCE).tolist():
-            for position, home in known.get(bytes(self.id[n]), ()):
+        evidence = np.flatnonzero(self.kind == EVIDENCE).tolist()
+        doubted = [(n, known[name]) for n in evidence if (name := bytes(self.id[n])) in known]
+        at = _index(self.position, {position for _, by in doubted for position, _ in by})
+        for n, by in doubted:
+            for position, home in by:
                 row = at.get(position)
                 if row is None:
                     row = self._fetched(position, self.codes.names[home])
@@ -693,6 +700,12 @@ class _Assembly:
                 low, high = np.searchsorted(sources, [source, source + 1])
                 found[question, int(source)] = (begin + int(low), begin + int(high))
         return found
+
+
+def _index(positions: Any, wanted: Collection[int]) -> dict[int, int]:
+    """Position → row, for those wanted that are there; the last row where several have one."""
+    found = np.flatnonzero(np.isin(positions, np.array(sorted(wanted), np.int64)))
+    return dict(zip(positions[found].tolist(), found.tolist(), strict=True))
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)

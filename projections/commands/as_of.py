@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ledger.commands import common
 from projections import answers
 from projections.commands import common as asking
-
-COLUMNS = ("place", "believed", "words", "p", "confidence", "origins", "claims", "newest_claim")
+from projections.shapes import COLUMNS, footing
+from projections.shapes import as_row as as_row
+from projections.shapes import heading as heading
+from projections.shapes import percent as percent
 
 
 def as_of(
@@ -23,6 +25,7 @@ def as_of(
     recorded_by: asking.RecordedByOption = None,
     logic: asking.LogicOption = None,
     without: asking.WithoutOption = None,
+    with_: asking.WithOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
@@ -31,10 +34,11 @@ def as_of(
     """What to believe of places on DATE, from what was known by the end of that day.
 
     --known-by moves knowledge alone (later than DATE: hindsight), --recorded-by cuts the ledger as it was
-    recorded (an audit), --without answers as if some sources had never spoken and says what that changes.
+    recorded (an audit), --without answers as if some sources had never spoken and says what that changes, --with
+    as if the events of a file were recorded too: a what-if that writes nothing.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    with asking.open_desk(db, logic) as real, asking.supposing(real, with_) as desk:
         clocks = desk.clocks(date, known_by, recorded_by)
         desk.directory.question(question)
         asked = [desk.directory.resolve_place(place) for place in places or ()]
@@ -42,38 +46,12 @@ def as_of(
         answer = answers.as_of(desk, clocks, asked, question, desk.without(without or ()))
         asking.mention_quarantine(desk)
     rows = [as_row(one) for one in answer["answers"]]
-    columns = (*COLUMNS, "change") if answer["without"] else COLUMNS
+    columns = (*COLUMNS, "change") if answer["without"] or with_ else COLUMNS
     common.emit(
         answer,
         answer["answers"] if chosen is common.Format.jsonl else rows,
-        (*columns, "notes") if chosen is common.Format.csv else columns,
+        (*columns, *(["hypothetical"] if with_ else []), "notes") if chosen is common.Format.csv else columns,
         chosen,
-        heading=heading(answer),
-        footing=[f"{one['place']['name']}: {note}" for one in answer["answers"] for note in one["notes"]],
+        heading=asking.citable(heading(answer), answer),
+        footing=footing(answer),
     )
-
-
-def as_row(one: dict[str, Any]) -> dict[str, Any]:
-    """One answer as a line of a table."""
-    row = {**one, "place": one["place"]["name"], "p": " ".join(percent(one["probabilities"]))}
-    if "change" in one:
-        row["change"] = " ".join(f"{state} {delta:+.3f}" for state, delta in one["change"].items())
-    return row
-
-
-def percent(probabilities: dict[str, float]) -> list[str]:
-    return [f"{state} {p:.3f}" for state, p in probabilities.items()]
-
-
-def heading(answer: dict[str, Any]) -> list[str]:
-    """The line that makes a table citable."""
-    logic = answer["logic"]
-    parts = [
-        f"as of {answer['as_of']}",
-        f"known by {answer['known_by'][:19]}Z",
-        f"ledger #{answer['position']} root {answer['root'][:12]}",
-        f"logic {logic['name']}@{logic['version']} {logic['fingerprint'][:8]}",
-    ]
-    if answer["without"]:
-        parts.append(f"without {', '.join(answer['without'])}")
-    return [" | ".join(parts)]

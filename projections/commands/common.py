@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from ledger.commands import common
 from ledger.settings import database, setting
 from ledger.text import visible
 from projections.desk import Desk
+
+if TYPE_CHECKING:
+    from projections.hypothetical import Supposing
 
 LogicOption = Annotated[
     str | None,
@@ -28,6 +31,15 @@ WithoutOption = Annotated[
         help="Leave out a source, or all of a kind; repeatable.",
         show_default=False,
         autocompletion=common.complete_source,
+    ),
+]
+WithOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="FILE.jsonl|-",
+        help="Answer as if these events were recorded too, as `claims import` reads them; repeatable.",
+        show_default=False,
     ),
 ]
 KnownByOption = Annotated[
@@ -62,6 +74,37 @@ def open_desk(db: Path | None, logic: str | None = None) -> Iterator[Desk]:
         progress.end()
 
 
+@contextmanager
+def supposing(real: Desk, files: Sequence[str] | None) -> Iterator[Desk]:
+    """The desk with what is in some files taken for recorded; as it is where there are none."""
+    if not files:
+        yield real
+        return
+    from projections.hypothetical import Supposing
+
+    with Supposing(real, files) as desk:
+        mention_suppositions(desk)
+        yield desk
+
+
+def mention_suppositions(desk: Supposing) -> None:
+    """Say where a file adds less than it may seem to."""
+    for note in desk.notes:
+        common.say(f"note: {note}")
+
+
+def suppositions(files: Sequence[Mapping[str, Any]]) -> str:
+    """What is supposed, in a few words."""
+    named = [f"{one['file']} ({one['events']:,} event{'' if one['events'] == 1 else 's'})" for one in files]
+    return f"hypothetical: with {', '.join(named)}"
+
+
+def citable(heading: Sequence[str], answer: Mapping[str, Any]) -> list[str]:
+    """The heading of a table, which says first of all what is only supposed."""
+    first, *more = heading
+    return [f"{first} | {suppositions(answer['with'])}" if "with" in answer else first, *more]
+
+
 def mention_quarantine(desk: Desk) -> None:
     """Say which entries the logic raised on, where its view was asked: silence would look like an answer."""
     beliefs = vars(desk).get("beliefs")  # asked for already, or not at all
@@ -70,7 +113,7 @@ def mention_quarantine(desk: Desk) -> None:
         loaded = desk.loaded
         common.say(
             f"note: {len(bad):,} quarantined under {loaded.logic.id}, the first #{bad[0].position}:"
-            f" {bad[0].error}; `claims replay --logic {loaded.file or loaded.logic.id}` lists all"
+            f" {bad[0].error}; `claims replay --logic {loaded.spec}` lists all"
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +39,7 @@ def diff(
         ),
     ] = None,
     without: asking.WithoutOption = None,
+    with_: asking.WithOption = None,
     place: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,7 +59,8 @@ def diff(
 ) -> None:
     """Which places and days are believed otherwise, from what to what, because of which claims: between two
     logics (--logic A..B, known then), between two knowledge times (T1..T2, in hindsight), or with and without
-    some sources (--without alone, known then; beside the others it leaves them out on both sides).
+    some sources (--without alone, known then; beside the others it leaves them out on both sides), or without and
+    with the events of a file that are not recorded (--with, known then), which writes nothing.
 
     The greatest differences come first. The reasons are nats for the state believed after against the one
     believed before, on the day on which the two are furthest apart; they add up. The totals count everything,
@@ -65,11 +68,16 @@ def diff(
     """
     chosen = common.chosen_format(format, json)
     pair = logic_pair(logic)
-    if (pair is not None and times is not None) or not (pair or times or without):
+    asked = sum(one is not None for one in (pair, times)) + bool(with_)
+    if asked > 1 or not (asked or without):
         raise Usage(
-            "compare either two times or two logics",
-            remedy="`claims diff T1..T2`, `claims diff --logic A..B`, or `claims diff --without SOURCE`",
+            "compare either two times, or two logics, or with and without something",
+            remedy="`claims diff T1..T2`, `claims diff --logic A..B`, `claims diff --without SOURCE`, or"
+            " `claims diff --with FILE.jsonl`",
         )
+    if with_:
+        _supposed(db, logic, with_, without or (), place, question, most, chosen)
+        return
     with asking.open_desk(db, pair[1] if pair else logic) as desk:
         desk.directory.question(question)
         left = desk.without(without or ())
@@ -86,9 +94,41 @@ def diff(
             answer = compare.with_and_without(desk, left, question, most=most, places=places)
         asking.mention_quarantine(desk)
         names = names_of(desk)
+    _finish(answer, names, chosen)
+
+
+def _finish(answer: dict[str, Any], names: Mapping[str, str], chosen: common.Format) -> None:
     show(answer, names, chosen)
     if answer["totals"]["intervals"] or answer["totals"]["sources"]:
         raise typer.Exit(DIFFERENT)
+
+
+def _supposed(
+    db: Path | None,
+    logic: str | None,
+    files: Sequence[str],
+    without: Sequence[str],
+    place: Sequence[str] | None,
+    question: str,
+    most: int,
+    chosen: common.Format,
+) -> None:
+    from projections.hypothetical import Supposing
+
+    with (
+        asking.open_desk(db, logic) as real,
+        Supposing(real, beliefs=True) as before,
+        Supposing(before, files, beliefs=True) as after,
+    ):
+        asking.mention_suppositions(after)
+        after.directory.question(question)
+        places = [after.directory.resolve_place(one) for one in place] if place else None
+        answer = compare.with_supposed(
+            before, after, question, most=most, places=places, without=after.without(without)
+        )
+        asking.mention_quarantine(after)
+        names = names_of(after)
+    _finish(answer, names, chosen)
 
 
 def logic_pair(text: str | None) -> tuple[str, str] | None:
@@ -161,7 +201,8 @@ def reasons(change: dict[str, Any], names: Mapping[str, str]) -> list[str]:
     for one in change["claims"]:
         if round(one["change"], 3):
             who = names.get(one["claimant"], one["claimant"]) or "an analyst"
-            parts.append(f"{who} {one['state'] or one['act']} {one['change']:+.3f}")
+            kind = " (hypothetical)" if one.get("hypothetical") else ""
+            parts.append(f"{who} {one['state'] or one['act']}{kind} {one['change']:+.3f}")
         else:
             count, rest = count + 1, rest + one["change"]
     if count:
@@ -174,6 +215,8 @@ def sides(answer: dict[str, Any]) -> list[str]:
     """The line that makes a table citable."""
     known = "known_by" in answer["to"]
     parts = [f"{_side(answer['from'])} → {_side(answer['to'])}", "hindsight" if known else "known then"]
+    if "with" in answer:
+        parts[0] = f"{_side(answer['from'])} → {asking.suppositions(answer['with'])}"
     parts.append(f"ledger #{answer['position']} root {answer['root'][:12]}")
     if known:
         parts.append(f"logic {_side(answer['logic'])}")

@@ -9,7 +9,7 @@ import typer
 from ledger.commands import common
 from projections import answers
 from projections.commands import common as asking
-from projections.commands.as_of import heading, percent
+from projections.shapes import heading, percent
 
 COLUMNS = ("stance", "weight", "claimant", "act", "state", "said", "via", "utterance", "reason")
 
@@ -25,6 +25,7 @@ def why(
     ] = None,
     logic: asking.LogicOption = None,
     without: asking.WithoutOption = None,
+    with_: asking.WithOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
@@ -34,10 +35,11 @@ def why(
 
     Weights are nats: natural logarithms of how much more likely the claim is if the believed state is true
     than if its strongest rival is. They add up, with the prior and what time has worn off, to the log-odds.
-    In hindsight a weight is what leaving the claim out would take away.
+    In hindsight a weight is what leaving the claim out would take away. --with explains what would be believed
+    if the events of a file were recorded too, and says which lines are hypothetical.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    with asking.open_desk(db, logic) as real, asking.supposing(real, with_) as desk:
         clocks = desk.clocks(date, known_by, recorded_by)
         asked = desk.directory.resolve_place(place)
         explained = desk.directory.resolve_state(question, state) if state else None
@@ -54,16 +56,20 @@ def why(
         for stance in ("for", "against", "ignored")
         for row in answer[stance]
     ]
-    common.emit(answer, rows, COLUMNS, chosen, heading=_heading(answer), footing=_footing(answer))
+    columns = (*COLUMNS, "hypothetical") if with_ and chosen is common.Format.csv else COLUMNS
+    common.emit(answer, rows, columns, chosen, heading=_heading(answer), footing=_footing(answer))
 
 
 def _heading(answer: dict[str, Any]) -> list[str]:
     one = answer["answer"]
-    lines = heading(answer)
+    lines = asking.citable(heading(answer), answer)
     p = " ".join(percent(one["probabilities"]))
     lines.append(
         f"{one['place']['name']}: {one['believed']} ({one['words']}; {p}; confidence {one['confidence']})"
     )
+    if "change" in one:
+        change = " ".join(f"{state} {delta:+.3f}" for state, delta in one["change"].items())
+        lines.append(f"what is supposed changes {change}")
     if answer["state"] != "unknown":
         mode = "they add up" if answer["additive"] else "each by leaving it out"
         lines.append(f"weights in nats for {answer['state']} against {answer['rival']} ({mode})")

@@ -171,6 +171,7 @@ _INDIFFERENT = {
     "ledger.wording": "as phrases",
     "projections": "the façade",
     "projections.belief": "nothing",
+    "projections.wording": "how a belief is put into words",
 }
 
 

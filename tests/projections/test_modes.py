@@ -1,0 +1,67 @@
+"""The kernel compiled and the kernel in plain Python: one source, the same views.
+
+Compiling takes a minute or two where it was not done before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ledger.book import Ledger
+from projections.columns import modes
+from projections.registry import load
+from projections.views import Views, file_name
+from tests.bench import generator
+from tests.bench.stage import batched, empty
+from tests.projections.worlds import scores_in
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("modes") / "book.db"
+    with empty(path) as ledger:
+        for batch in batched(generator.drafts(150, places=6), 500):
+            ledger.append(batch)
+    return path
+
+
+def view(book: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> Path:
+    monkeypatch.setenv("CLAIMS_KERNEL", mode)
+    with Ledger.open(book, readonly=True) as ledger:
+        views = Views(ledger, folder / mode)
+        views.beliefs(load("tally"), ledger.store.head().size, ledger.directory())
+        views.close()
+    return folder / mode / file_name(load("tally"))
+
+
+def test_both_modes_believe_and_score_alike(book, tmp_path, monkeypatch) -> None:
+    plain, compiled = (view(book, tmp_path, monkeypatch, mode) for mode in ("plain", "compiled"))
+    assert scores_in(plain) == scores_in(compiled)
+    with Ledger.open(book, readonly=True) as ledger:
+        found = []
+        for mode in ("plain", "compiled"):
+            views = Views(ledger, tmp_path / mode)
+            beliefs = views.beliefs(load("tally"), ledger.store.head().size, ledger.directory())
+            found.append({spot: beliefs.knots(*spot) for spot in beliefs.spots()})
+            views.close()
+    assert found[0].keys() == found[1].keys()
+    for spot, knots in found[0].items():
+        for one, other in zip(knots, found[1][spot], strict=True):
+            assert one._replace(belief=(), rates=()) == other._replace(belief=(), rates=())
+            assert np.allclose(one.belief, other.belief, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("wanted", "compiled"), [("plain", False), ("compiled", True)])
+def test_the_environment_chooses_the_mode(monkeypatch, wanted, compiled) -> None:
+    monkeypatch.setenv("CLAIMS_KERNEL", wanted)
+    assert modes.chosen(1).compiled is compiled
+    assert modes.chosen(10**9).compiled is compiled
+
+
+def test_a_small_ledger_is_not_worth_compiling_for(monkeypatch) -> None:
+    monkeypatch.delenv("CLAIMS_KERNEL", raising=False)
+    assert modes.chosen(10).compiled is False
+    assert modes.chosen(10**7).compiled is True

@@ -10,6 +10,7 @@ from typing import Any
 from ledger.clocks import iso
 from projections.answers import as_of
 from projections.desk import Desk, views_folder
+from projections.views import file_name
 from tests.bench import generator, stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, percentile, timed
 from tests.bench.stage import Stage
@@ -24,7 +25,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
     path = on.ledger(claims)
     with Desk(path) as desk:
         desk.beliefs.knot(generator.HOT, "control", 0)
-        raw = sqlite3.connect(views_folder(path) / f"{desk.loaded.logic.id}.db")
+        raw = sqlite3.connect(views_folder(path) / file_name(desk.loaded))
         forget_peak()
         figures = [stage.sizes(path, claims, "asof"), *_single(desk, raw, claims), _all(desk, raw, claims)]
         raw.close()

@@ -1,10 +1,12 @@
 """The kernel compiled and the kernel in plain Python: one source, the same views.
 
-Compiling takes a minute or two where it was not done before.
+Compiling takes a minute or two where it was not done before, so that it is done where ``CLAIMS_TEST_COMPILED`` is
+set, as on the build server.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,7 @@ def view(book: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -
     return folder / mode / file_name(load("tally"))
 
 
+@pytest.mark.skipif(not os.environ.get("CLAIMS_TEST_COMPILED"), reason="CLAIMS_TEST_COMPILED is not set")
 def test_both_modes_believe_and_score_alike(book, tmp_path, monkeypatch) -> None:
     plain, compiled = (view(book, tmp_path, monkeypatch, mode) for mode in ("plain", "compiled"))
     assert scores_in(plain) == scores_in(compiled)

@@ -38,9 +38,9 @@ class Small:
         self._claims = claims
         shutil.copy(_original(), self.db)
 
-    def run(self, *args: object, ok: int = 0, stdin: str = "") -> Said:
+    def run(self, *args: object, ok: int = 0, stdin: str = "", **env: str) -> Said:
         """A command's exit code and streams."""
-        return self._claims.run(*args, db=self.db, ok=ok, stdin=stdin)
+        return self._claims.run(*args, db=self.db, ok=ok, stdin=stdin, **env)
 
     def refuses(self, *args: object, code: int, stdin: str = "") -> str:
         """What is said on stderr: one line, no traceback, nothing recorded, nothing on stdout."""

@@ -75,14 +75,11 @@ def test_a_folder_an_empty_file_and_garbage_are_no_ledger(claims: CommandLine, t
         assert "Traceback" not in claims.run("log", db=wrong, ok=1).err
 
 
-def test_a_ledger_that_somebody_else_writes_into_is_locked(
-    small: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLAIMS_LOCK_TIMEOUT", "0.05")
+def test_a_ledger_that_somebody_else_writes_into_is_locked(small: Small) -> None:
     holder = sqlite3.connect(small.db, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
-        said = small.run("append", "Kupyansk", "RU", "--by", "tass", ok=7)
+        said = small.run("append", "Kupyansk", "RU", "--by", "tass", ok=7, CLAIMS_LOCK_TIMEOUT="0.05")
     finally:
         holder.close()
     assert "nothing was recorded" in said.err

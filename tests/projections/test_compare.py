@@ -702,7 +702,9 @@ def test_jsonl_has_a_line_for_every_interval_as_json_has_it(claims, demo) -> Non
 
 
 def test_a_replay_shows_the_same_difference_as_asking_for_it(claims, copied, tmp_path) -> None:
-    (tmp_path / "deaf.py").write_text(DEAF.replace('"ministry"', '"dpa"'))
+    (tmp_path / "deaf.py").write_text(
+        DEAF.replace('"ministry"', '"dpa"').replace('Logic("deaf"', f'Logic("deaf-{tmp_path.name}"')
+    )
     replayed = claims("replay", "--logic", tmp_path / "deaf.py", db=copied)
     asked = claims("diff", "--logic", f"tally..{tmp_path / 'deaf.py'}", db=copied, ok=5)
     assert {name: replayed[name] for name in ("totals", "changes", "sources", "digest")} == {
@@ -713,7 +715,9 @@ def test_a_replay_shows_the_same_difference_as_asking_for_it(claims, copied, tmp
 
 
 def test_one_logic_may_be_asked_what_a_source_makes_different(claims, copied, tmp_path) -> None:
-    (tmp_path / "deaf.py").write_text(DEAF.replace('"ministry"', '"dpa"'))
+    (tmp_path / "deaf.py").write_text(
+        DEAF.replace('"ministry"', '"dpa"').replace('Logic("deaf"', f'Logic("deaf-{tmp_path.name}"')
+    )
     asked = ("diff", "--without", "dpa", "--logic", tmp_path / "deaf.py")
     answer = claims(*asked, db=copied)
     assert (answer["changes"], answer["from"]["name"]) == ([], "deaf")

@@ -720,4 +720,4 @@ def test_one_logic_may_be_asked_what_a_source_makes_different(claims, copied, tm
     )
     asked = ("diff", "--without", "dpa", "--logic", tmp_path / "deaf.py")
     answer = claims(*asked, db=copied)
-    assert (answer["changes"], answer["from"]["name"]) == ([], "deaf")
+    assert answer["changes"] == [] and answer["from"]["name"].startswith("deaf-")

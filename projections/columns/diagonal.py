@@ -18,7 +18,6 @@ from projections.columns.shapes import (
     D_RUNNING,
     D_SOURCE,
     H_RUN_LABEL,
-    OWN,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from projections.columns.motion import combination, find, opening, refilter
 
 jit: Any = globals().get("jit", lambda function: function)
+inner: Any = globals().get("inner", jit)
 entry: Any = globals().get("entry", jit)
 
 DAY_US = 86_400_000_000
@@ -49,7 +49,7 @@ def believe(c, m, last):
         renew(c, m)
 
 
-@jit
+@inner
 def showing(p, h, place, nothing, seen):
     """For each display: the day it was last observed if it speaks for its source, else 0. A source speaks by
     what it shows of the place itself, else of the first other place that it shows something of."""
@@ -135,6 +135,3 @@ def hear_until(p, h, c, asked, known, act, who, extra, cut):
         if known[i] > cut:
             break
         happen(p, h, c, asked, act[i], who[i], extra[i], nobody)
-
-
-_ = OWN

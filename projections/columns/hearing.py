@@ -25,7 +25,6 @@ from projections.columns.shapes import (
     D_TAKEN,
     DISPELLED,
     DOUBTED,
-    FALSE,
     FROM_PART,
     FROM_WHOLE,
     H_CIRCLE,
@@ -63,7 +62,6 @@ from projections.columns.shapes import (
     N_LINKS_FROM,
     N_LINKS_TO,
     N_STATE,
-    OWN,
     P_ACT,
     P_HI,
     P_KIND,
@@ -79,7 +77,6 @@ from projections.columns.shapes import (
     RETRACTED,
     RULED,
     SCALE,
-    TRUE,
     UNRULED,
     UNVERIFIABLE,
     VOIDED,
@@ -101,13 +98,13 @@ from projections.envelopes.shape import (
 if TYPE_CHECKING:
     from projections.columns.motion import contribute, hold, lengthen
 
-jit: Any = globals().get("jit", lambda function: function)
+inner: Any = globals().get("inner", lambda function: function)
 
 DAY_US = 86_400_000_000
 EPOCH = 719_163
 
 
-@jit
+@inner
 def read(asked, kind, act, state, negated, part, of_evidence, reach):
     """(label, temper) of a piece at a spot; −1 where it says nothing of the place. See ``belief.reading``."""
     states, parties = asked.sizes[0], asked.sizes[1]
@@ -138,7 +135,7 @@ def read(asked, kind, act, state, negated, part, of_evidence, reach):
     return state, temper * half
 
 
-@jit
+@inner
 def implied(asked, a, b):
     """Whether whoever says label ``a`` has said ``b`` with it: "X" says "part X" and "not Y" of every other Y."""
     states = asked.sizes[0]
@@ -154,12 +151,12 @@ def implied(asked, a, b):
 # -- what a piece contributes --------------------------------------------------------------------------
 
 
-@jit
+@inner
 def fixed(value):
     return np.int64(np.rint(value * SCALE))
 
 
-@jit
+@inner
 def repeated(value, rate):
     """ln(ρ + (1 − ρ)·p) of ln p."""
     if rate >= 1.0:
@@ -171,7 +168,7 @@ def repeated(value, rate):
     return top + math.log1p(math.exp(-abs(a - b)))
 
 
-@jit
+@inner
 def days_of(p, asked, i):
     """On how many days an imprecise date is spread; 1 for what is so throughout, which begins on its first."""
     if p.of[i, P_VALID_KIND] == THROUGHOUT or p.of[i, P_VALID_KIND] == SINCE:
@@ -181,7 +178,7 @@ def days_of(p, asked, i):
     return count if count <= points else points
 
 
-@jit
+@inner
 def day_at(p, asked, i, k, days):
     """The ``k``-th of those days."""
     count = np.int64(p.of[i, P_HI]) - p.of[i, P_LO] + 1
@@ -190,7 +187,7 @@ def day_at(p, asked, i, k, days):
     return np.int64(p.of[i, P_LO]) + np.int64(np.rint(k * (count - 1) / (days - 1)))
 
 
-@jit
+@inner
 def speak(c, p, asked, i, vector, sign):
     """Put a piece's weight (of one day) on every day it may mean, or take it back."""
     days = days_of(p, asked, i)
@@ -198,7 +195,7 @@ def speak(c, p, asked, i, vector, sign):
         contribute(c, day_at(p, asked, i, k, days), vector, sign)
 
 
-@jit
+@inner
 def evidence_factor(h, asked, i, without):
     """What is left of a piece's weight once the evidence it leans on was doubted or voided."""
     factor = 1.0
@@ -218,7 +215,7 @@ def evidence_factor(h, asked, i, without):
     return factor
 
 
-@jit
+@inner
 def foretells(p, h, asked, earlier, later):
     """Whether whoever said the earlier has said the later with it; a doubt is no denial yet."""
     if p.of[h.of[earlier, H_PIECE], P_ACT] == DOUBTS and p.of[h.of[later, H_PIECE], P_ACT] != DOUBTS:
@@ -226,7 +223,7 @@ def foretells(p, h, asked, earlier, later):
     return implied(asked, h.of[earlier, H_LABEL], h.of[later, H_LABEL])
 
 
-@jit
+@inner
 def standing_before(h, circle, i):
     """Where claim ``i`` stands, or would stand, in a circle."""
     if h.of[i, H_CIRCLE] == circle:
@@ -243,7 +240,7 @@ def standing_before(h, circle, i):
     return low
 
 
-@jit
+@inner
 def nearest(p, h, asked, circle, i, without):
     """The nearest earlier claim of a circle that implies claim ``i`` within the window; −1 for none."""
     earliest = p.of[h.of[i, H_PIECE], P_SAID] - asked.sizes[3]
@@ -258,7 +255,7 @@ def nearest(p, h, asked, circle, i, without):
     return np.int64(-1)
 
 
-@jit
+@inner
 def circle_by(h, source):
     """The circle of a linked source's own claims; −1 where it made none here."""
     for k in range(h.circles.shape[0]):
@@ -267,7 +264,7 @@ def circle_by(h, source):
     return -1
 
 
-@jit
+@inner
 def earlier(p, h, asked, i, without):
     """The claim that claim ``i`` repeats: of a linked voice if there is one, else of its side; −1 for none."""
     piece = h.of[i, H_PIECE]
@@ -280,7 +277,7 @@ def earlier(p, h, asked, i, without):
     return nearest(p, h, asked, h.of[i, H_CIRCLE], i, without)
 
 
-@jit
+@inner
 def copy_rate(p, h, asked, i, j):
     """How much of claim ``i`` is only copied from claim ``j``."""
     mine, theirs = h.of[i, H_PIECE], h.of[j, H_PIECE]
@@ -291,7 +288,7 @@ def copy_rate(p, h, asked, i, j):
     return asked.rates[0]
 
 
-@jit
+@inner
 def weights(p, h, asked, i, before, factor, said, held):
     """What claim or evidence ``i`` says a day (``said``) and holds (``held``), in fixed point."""
     states = asked.sizes[0]
@@ -309,14 +306,14 @@ def weights(p, h, asked, i, before, factor, said, held):
         held[s] = fixed(scale * -math.expm1(likely))
 
 
-@jit
+@inner
 def holds(p, piece):
     """Whether a piece speaks of every day of a stretch."""
     throughout = p.of[piece, P_VALID_KIND] == THROUGHOUT or p.of[piece, P_VALID_KIND] == SINCE
     return throughout and p.of[piece, P_HI] > p.of[piece, P_LO]
 
 
-@jit
+@inner
 def put(p, h, c, asked, i, nobody):
     """Bring what claim or evidence ``i`` says up to date."""
     size = states = asked.sizes[0]
@@ -326,8 +323,7 @@ def put(p, h, c, asked, i, nobody):
         before = earlier(p, h, asked, i, nobody)
     factor = h.temper[i] * evidence_factor(h, asked, i, nobody)
     h.of[i, H_REPEATS] = before
-    said = np.zeros(states, np.int64)
-    held = np.zeros(states, np.int64)
+    said, held = h.scratch[0], h.scratch[1]
     weights(p, h, asked, i, before, factor, said, held)
     if h.of[i, H_SAYING]:
         same = True
@@ -346,7 +342,7 @@ def put(p, h, c, asked, i, nobody):
         hold(c, p.of[piece, P_LO], p.of[piece, P_HI], h.weights[i, size : 2 * size], MORE)
 
 
-@jit
+@inner
 def take_back(p, h, c, asked, i):
     """Take what claim or evidence ``i`` says out of the chain."""
     size = asked.sizes[0]
@@ -361,7 +357,7 @@ def take_back(p, h, c, asked, i):
 # -- who speaks ------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def count_in(p, h, i, by):
     """Count a heard piece (1), or no longer (−1)."""
     piece = h.of[i, H_PIECE]
@@ -384,7 +380,7 @@ def count_in(p, h, i, by):
         h.count[3] = newest
 
 
-@jit
+@inner
 def listen(p, h, i):
     """A piece is heard: counted at once, or from the day on that it speaks of."""
     if h.of[i, H_HEARD]:
@@ -398,7 +394,7 @@ def listen(p, h, i):
         count_in(p, h, i, MORE)
 
 
-@jit
+@inner
 def unlisten(p, h, i):
     if h.of[i, H_HEARD] == 2:
         count_in(p, h, i, LESS)
@@ -411,7 +407,7 @@ def unlisten(p, h, i):
     h.of[i, H_HEARD] = 0
 
 
-@jit
+@inner
 def count_at(p, h, day):
     """Move the day of counting forward."""
     h.count[0] = day
@@ -430,7 +426,7 @@ def count_at(p, h, day):
 # -- utterances and evidence -----------------------------------------------------------------------------
 
 
-@jit
+@inner
 def hear(p, h, c, asked, i, nobody):
     """A claim or a piece of evidence becomes known."""
     if h.of[i, H_LABEL] < 0 or h.temper[i] == 0.0 or evidence_factor(h, asked, i, nobody) == 0.0:
@@ -442,7 +438,7 @@ def hear(p, h, c, asked, i, nobody):
         retell(p, h, c, asked, i, nobody)
 
 
-@jit
+@inner
 def retell(p, h, c, asked, i, nobody):
     """A claim learnt late turns later ones that it implies into repeats."""
     again_in(p, h, c, asked, h.of[i, H_CIRCLE], i, nobody, MORE)
@@ -453,7 +449,7 @@ def retell(p, h, c, asked, i, nobody):
             again_in(p, h, c, asked, circle, i, nobody, MORE)
 
 
-@jit
+@inner
 def again_in(p, h, c, asked, circle, i, nobody, learnt):
     """Weigh anew the later claims of a circle that ``i`` implies (learnt), or that repeated it (unsaid)."""
     latest = p.of[h.of[i, H_PIECE], P_SAID] + asked.sizes[3]
@@ -470,7 +466,7 @@ def again_in(p, h, c, asked, circle, i, nobody, learnt):
             put(p, h, c, asked, j, nobody)
 
 
-@jit
+@inner
 def unsay(p, h, c, asked, i, nobody):
     """A claim or evidence no longer counts; what repeated it is the first of its kind now."""
     take_back(p, h, c, asked, i)
@@ -486,7 +482,7 @@ def unsay(p, h, c, asked, i, nobody):
             again_in(p, h, c, asked, circle, i, nobody, LESS)
 
 
-@jit
+@inner
 def again(p, h, c, asked, e, nobody):
     """Evidence was doubted or voided: it and all that leans on it is weighed anew."""
     weigh_again(p, h, c, asked, e, nobody)
@@ -494,7 +490,7 @@ def again(p, h, c, asked, e, nobody):
         weigh_again(p, h, c, asked, h.lists[k, 0], nobody)
 
 
-@jit
+@inner
 def weigh_again(p, h, c, asked, i, nobody):
     if not h.of[i, H_SPOKEN]:
         return
@@ -508,7 +504,7 @@ def weigh_again(p, h, c, asked, i, nobody):
 # -- displays --------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def display_vector(h, asked, i, label, factor, scale, out):
     """What drawing a label says (``scale`` 0), or how fast it would give itself away."""
     for s in range(asked.sizes[0]):
@@ -516,10 +512,10 @@ def display_vector(h, asked, i, label, factor, scale, out):
         out[s] = fixed(likely * factor) if scale == 0.0 else fixed(scale * factor * -math.expm1(likely))
 
 
-@jit
+@inner
 def take(p, h, c, asked, d, i):
     """The next item of a display. See ``belief.displays``."""
-    states, nothing = asked.sizes[0], asked.sizes[2]
+    nothing = asked.sizes[2]
     piece = h.of[i, H_PIECE]
     kind = p.of[piece, P_KIND]
     if kind == DISPLAY and h.of[i, H_LABEL] < 0:
@@ -538,7 +534,7 @@ def take(p, h, c, asked, d, i):
     if run < 0 and (label < 0 or label == nothing):
         return
     h.shows[d, D_LAST_SEEN] = on
-    vector = np.zeros(states, np.int64)
+    vector = h.scratch[2]
     if run >= 0:
         since = h.of[run, H_RUN_TO]
         h.of[run, H_RUN_TO] = on
@@ -559,11 +555,10 @@ def take(p, h, c, asked, d, i):
         contribute(c, on, vector, MORE)
 
 
-@jit
+@inner
 def redraw(p, h, c, asked, d):
     """Draw a display again without what was taken out of it."""
-    states = asked.sizes[0]
-    vector = np.zeros(states, np.int64)
+    vector = h.scratch[3]
     for k in range(h.shows[d, D_ITEMS_FROM], h.shows[d, D_ITEMS_FROM] + h.shows[d, D_TAKEN]):
         i = h.lists[k, 0]
         if h.of[i, H_RUN_FROM] == 0 or p.of[h.of[i, H_PIECE], P_PLACE] < 0:
@@ -584,7 +579,7 @@ def redraw(p, h, c, asked, d):
             take(p, h, c, asked, d, h.lists[k, 0])
 
 
-@jit
+@inner
 def shown_to(p, h, c, asked, i, sign):
     """An item of a display, or a look at all displays of its source, is taken in or taken back."""
     for d in range(h.shows.shape[0]):
@@ -604,7 +599,7 @@ def shown_to(p, h, c, asked, i, sign):
 # -- rulings ---------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def unjudge(p, h, c, asked, i):
     size = asked.sizes[0]
     if h.of[i, H_JUDGED]:
@@ -612,7 +607,7 @@ def unjudge(p, h, c, asked, i):
         speak(c, p, asked, h.of[i, H_PIECE], h.weights[i, 2 * size :], LESS)
 
 
-@jit
+@inner
 def judge(p, h, c, asked, i, verdict):
     """A claim was ruled on; a later ruling takes the place of an earlier one."""
     unjudge(p, h, c, asked, i)
@@ -627,7 +622,7 @@ def judge(p, h, c, asked, i, verdict):
     speak(c, p, asked, h.of[i, H_PIECE], h.weights[i, 2 * size :], MORE)
 
 
-@jit
+@inner
 def rule(p, h, c, asked, i, sign):
     """A state was ruled on (1), or the ruling taken back (−1)."""
     piece = h.of[i, H_PIECE]
@@ -643,7 +638,7 @@ def rule(p, h, c, asked, i, sign):
         h.weights[i, 2 * size + s] = fixed(asked.numbers[2 * asked.sizes[5] + 2, state, s] / days)
     speak(c, p, asked, piece, h.weights[i, 2 * size :], sign)
     if p.of[piece, P_VALID_KIND] == THROUGHOUT and p.of[piece, P_HI] > p.of[piece, P_LO]:
-        rates = np.zeros(states, np.int64)
+        rates = h.scratch[2]
         for s in range(states):
             rates[s] = fixed(asked.rates[5] * -math.expm1(asked.numbers[2 * asked.sizes[5] + 2, state, s]))
         hold(c, p.of[piece, P_LO], p.of[piece, P_HI], rates, sign)
@@ -652,7 +647,7 @@ def rule(p, h, c, asked, i, sign):
 # -- becoming known ----------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def happen(p, h, c, asked, act, i, extra, nobody):
     """Let one happening become known."""
     kind = p.of[h.of[i, H_PIECE], P_KIND]
@@ -684,6 +679,3 @@ def happen(p, h, c, asked, act, i, extra, nobody):
         rule(p, h, c, asked, i, MORE)
     elif act == UNRULED:
         rule(p, h, c, asked, i, LESS)
-
-
-_ = (FALSE, OWN, TRUE)

@@ -168,6 +168,9 @@ class Judge:
             np.zeros((room, X_EVIDENCE + 2 * size), whole),
             np.empty((room, 2 * size)),
             np.zeros(room + 1, whole),
+            np.empty((6, size)),
+            np.empty((2, size), whole),
+            np.empty(64, whole),
         )
         params = self.logic.params
         settled = np.array([params.settled_true, params.settled_false])

@@ -81,9 +81,10 @@ def _load(name: str, path: Path, compiled: bool, known: dict[str, Any]) -> Modul
         njit: Any = numba.njit
         settings = {"cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
         vars(module)["jit"] = njit(**settings, no_cpython_wrapper=True)
+        vars(module)["inner"] = njit(**settings, no_cpython_wrapper=True, _nrt=False)
         vars(module)["entry"] = njit(**settings)
     else:
-        vars(module)["jit"] = vars(module)["entry"] = plain_jit
+        vars(module)["jit"] = vars(module)["inner"] = vars(module)["entry"] = plain_jit
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

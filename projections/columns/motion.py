@@ -28,14 +28,14 @@ from projections.columns.shapes import (
     Motions,
 )
 
-jit: Any = globals().get("jit", lambda function: function)
-entry: Any = globals().get("entry", jit)
+inner: Any = globals().get("inner", lambda function: function)
+entry: Any = globals().get("entry", inner)
 
 TINY = 1e-300
 _SWEEPS = 40
 
 
-@jit
+@inner
 def eigen(matrix, values, vectors):
     """Eigenvalues and orthonormal eigenvectors (columns) of a symmetric matrix, which is used up."""
     n = matrix.shape[0]
@@ -94,14 +94,16 @@ def combination(m, rates):
     made = m.slots[m.slots.shape[0] - 1]
     if made >= m.keys.shape[0]:
         return np.int64(-1)
-    matrix = m.shape[1:].copy()
+    matrix, vectors, values = m.scratch[:size], m.scratch[size : 2 * size], m.scratch[2 * size]
     for s in range(size):
         m.keys[made, s] = rates[s]
+        for k in range(size):
+            matrix[s, k] = m.shape[1 + s, k]
         matrix[s, s] -= rates[s] / SCALE
-    vectors = np.empty((size, size))
-    values = np.empty(size)
     eigen(matrix, values, vectors)
-    most = values.max()
+    most = values[0]
+    for k in range(1, size):
+        most = max(most, values[k])
     for k in range(size):
         m.bases[made, 0, k] = values[k] - most
         for i in range(size):
@@ -112,7 +114,7 @@ def combination(m, rates):
     return made
 
 
-@jit
+@inner
 def step(m, dt, which):
     """The slot that holds A(dt) under a combination of displays; filled where it held another."""
     key = (np.int64(which) << np.int64(24)) | np.int64(dt)
@@ -136,7 +138,7 @@ def step(m, dt, which):
     return slot
 
 
-@jit
+@inner
 def forward(m, vector, dt, which, out):
     """``out`` ∝ ``vector`` · A(dt) under a combination of displays, summing to 1."""
     size = vector.shape[0]
@@ -152,7 +154,7 @@ def forward(m, vector, dt, which, out):
         out[j] /= whole
 
 
-@jit
+@inner
 def backward(m, vector, dt, which, out):
     """``out`` ∝ A(dt) · ``vector``: what is seen later, as it speaks about now; sums to 1."""
     size = vector.shape[0]
@@ -168,7 +170,7 @@ def backward(m, vector, dt, which, out):
         out[i] /= whole
 
 
-@jit
+@inner
 def scaled(vector):
     """Make a vector sum to 1, every number above 0."""
     total = 0.0
@@ -180,7 +182,7 @@ def scaled(vector):
         vector[s] /= total
 
 
-@jit
+@inner
 def weighed(before, evidence, out):
     """``out`` ∝ ``before`` ∘ exp(``evidence``), summing to 1. Evidence is in fixed point."""
     size = before.shape[0]
@@ -207,7 +209,7 @@ def weighed(before, evidence, out):
         out[s] /= total
 
 
-@jit
+@inner
 def refresh(c, i):
     """Make valid how likely a breakpoint's evidence is."""
     if c.ints[i, C_STALE]:
@@ -221,7 +223,7 @@ def refresh(c, i):
         c.ints[i, C_STALE] = 0
 
 
-@jit
+@inner
 def weighed_at(c, i, before, out):
     """``weighed`` with the evidence of a breakpoint."""
     size = before.shape[0]
@@ -240,7 +242,7 @@ def weighed_at(c, i, before, out):
 # -- breakpoints ---------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def find(c, day):
     """The first breakpoint on ``day`` or after it; the number of them where there is none."""
     low, high = np.int64(0), c.at[0]
@@ -253,7 +255,7 @@ def find(c, day):
     return low
 
 
-@jit
+@inner
 def ensure(c, day):
     """The breakpoint on a day, made where there is none."""
     i = find(c, day)
@@ -281,7 +283,7 @@ def ensure(c, day):
     return i
 
 
-@jit
+@inner
 def release(c, i):
     """Take a breakpoint away where nothing needs it any more."""
     if c.ints[i, C_HELD] > 0:
@@ -296,7 +298,7 @@ def release(c, i):
         c.at[1] = i
 
 
-@jit
+@inner
 def speaks(vector):
     """Whether a vector tells any state from another."""
     for s in range(1, vector.shape[0]):
@@ -305,7 +307,7 @@ def speaks(vector):
     return False
 
 
-@jit
+@inner
 def contribute(c, day, vector, sign):
     """Add (1) or take back (−1) what is said on a day."""
     i = ensure(c, day)
@@ -320,7 +322,7 @@ def contribute(c, day, vector, sign):
     release(c, i)
 
 
-@jit
+@inner
 def hold(c, lo, hi, rates, sign):
     """Put a display in force from ``lo`` to ``hi`` (1), or take it back (−1)."""
     i = ensure(c, lo)
@@ -339,7 +341,7 @@ def hold(c, lo, hi, rates, sign):
     release(c, i)
 
 
-@jit
+@inner
 def lengthen(c, begin, since, to, rates):
     """A display that began on ``begin`` and was in force to ``since`` goes on to ``to``."""
     if since == begin:
@@ -358,7 +360,7 @@ def lengthen(c, begin, since, to, rates):
     release(c, i)
 
 
-@jit
+@inner
 def used(c, m, i):
     """The combination of displays in force behind a breakpoint."""
     if c.ints[i, C_COMBINATION] < 0:
@@ -377,7 +379,7 @@ def opening(c):
     return n
 
 
-@jit
+@inner
 def refilter(c, m, last):
     """Make the beliefs up to breakpoint ``last`` valid. False where there is no room for more displays."""
     size = (c.ints.shape[1] - C_EVIDENCE) // 2
@@ -421,20 +423,20 @@ def new_chain(points: int, states: int) -> Chain:
     )
 
 
-def new_motions(generator: Any, weights: Any, short: Any, room: int = 1 << 15) -> Motions:
-    """Tables for a reversible generator (states, states) with its weights of detailed balance; ``short``
-    holds A(0), A(1), … Combination 0 is no display."""
+def new_motions(generator: Any, weights: Any, room: int = 1 << 15) -> Motions:
+    """Tables for a reversible generator (states, states) with its weights of detailed balance. Combination 0
+    is no display."""
     size = len(generator)
     root = np.sqrt(weights)
     symmetric = generator * root[:, None] / root[None, :]
     slots = np.full(4 * room + 1, -1, np.int64)
     slots[-1] = 0
     return Motions(
-        short=np.ascontiguousarray(short),
         shape=np.vstack([root, (symmetric + symmetric.T) / 2]),
         keys=np.zeros((room, size), np.int64),
         slots=slots,
         bases=np.zeros((room, 2 * size + 1, size)),
         steps=np.zeros((1 << 13, size, size)),
         step_keys=np.full(1 << 13, -1, np.int64),
+        scratch=np.zeros((2 * size + 1, size)),
     )

@@ -20,8 +20,6 @@ from projections.columns.shapes import (
     D_SOURCE,
     DISPELLED,
     DOUBTED,
-    FROM_PART,
-    FROM_WHOLE,
     H_CIRCLE,
     H_DISPLAY,
     H_DOUBTERS_FROM,
@@ -84,6 +82,7 @@ if TYPE_CHECKING:
     from projections.columns.hearing import days_of, holds, read
 
 jit: Any = globals().get("jit", lambda function: function)
+inner: Any = globals().get("inner", jit)
 entry: Any = globals().get("entry", jit)
 
 
@@ -529,8 +528,6 @@ def open_spot(p, factor, asked, piece, reach, place_rank, by_source, at, voices)
         shows[d, D_SOURCE], shows[d, D_PLACE], shows[d, D_RUNNING] = display_source[d], display_place[d], -1
         shows[d, D_ITEMS_FROM], shows[d, D_ITEMS_TO] = shown + items_first[d], shown + items_first[d + 1]
     weights = np.zeros((n, 3 * states), np.int64)
-    arrays = of, temper, weights, lists, groups, shows, np.zeros(5, np.int64)
+    few, scratch = np.zeros(5, np.int64), np.zeros((4, states), np.int64)
+    arrays = of, temper, weights, lists, groups, shows, few, scratch
     return arrays, known, act, who, extra
-
-
-_ = (FROM_PART, FROM_WHOLE)

@@ -70,7 +70,6 @@ from projections.envelopes.shape import (
     DENIES,
     DISPLAY,
     DOUBTS,
-    EVIDENCE,
     PREDICTS,
     RULING,
     WITHIN,
@@ -102,6 +101,7 @@ if TYPE_CHECKING:
     )
 
 jit: Any = globals().get("jit", lambda function: function)
+inner: Any = globals().get("inner", jit)
 entry: Any = globals().get("entry", jit)
 
 DAY_US = 86_400_000_000
@@ -130,7 +130,7 @@ LOOKS = 32
 # -- products of steps -----------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def build_tree(c, m, tree, leaves):
     """Leaf i is diag(exp evidence of i)·A(i → i+1), scaled; a node the product of its two."""
     n, size = c.at[0], (c.ints.shape[1] - C_EVIDENCE) // 2
@@ -158,16 +158,19 @@ def build_tree(c, m, tree, leaves):
         level(node)
 
 
-@jit
+@inner
 def level(node):
-    most = node.max()
+    most = 0.0
+    for a in range(node.shape[0]):
+        for b in range(node.shape[1]):
+            most = max(most, node[a, b])
     if most > 0.0:
         for a in range(node.shape[0]):
             for b in range(node.shape[1]):
                 node[a, b] /= most
 
 
-@jit
+@inner
 def along(tree, leaves, low, high, vector, temp, stack):
     """``vector`` · T(low) · … · T(high − 1), scaled, in place."""
     many = 0
@@ -186,7 +189,7 @@ def along(tree, leaves, low, high, vector, temp, stack):
         times(vector, tree[stack[k]], temp)
 
 
-@jit
+@inner
 def times(vector, node, temp):
     size = vector.shape[0]
     for b in range(size):
@@ -199,7 +202,7 @@ def times(vector, node, temp):
     scaled(vector)
 
 
-@jit
+@inner
 def against(tree, leaves, low, high, vector, temp, stack):
     """T(low) · … · T(high − 1) · ``vector``, scaled, in place."""
     many = 0
@@ -218,7 +221,7 @@ def against(tree, leaves, low, high, vector, temp, stack):
         times_back(vector, tree[stack[k]], temp)
 
 
-@jit
+@inner
 def times_back(vector, node, temp):
     size = vector.shape[0]
     for a in range(size):
@@ -234,7 +237,7 @@ def times_back(vector, node, temp):
 # -- what one scenario does otherwise ----------------------------------------------------------------------
 
 
-@jit
+@inner
 def differs(c, x, i):
     """Note that a breakpoint is looked at or changed in this scenario."""
     if not x.ints[i, X_NOTED]:
@@ -243,7 +246,7 @@ def differs(c, x, i):
         x.points[x.points.shape[0] - 1] += 1
 
 
-@jit
+@inner
 def change(c, x, day, vector, sign):
     """A scenario says something more (1) or less (−1) on a day."""
     i = find(c, day)
@@ -254,7 +257,7 @@ def change(c, x, day, vector, sign):
         x.ints[i, X_SPEAKING] += sign
 
 
-@jit
+@inner
 def change_hold(c, x, lo, hi, rates, sign):
     """A scenario has a display more or less: every stretch of it is gone over."""
     if not speaks(rates):
@@ -269,14 +272,14 @@ def change_hold(c, x, lo, hi, rates, sign):
                 x.ints[k, X_EVIDENCE + rates.shape[0] + s] += sign * rates[s]
 
 
-@jit
+@inner
 def change_piece(p, c, asked, x, piece, vector, sign):
     days = days_of(p, asked, piece)
     for k in range(days):
         change(c, x, day_at(p, asked, piece, k, days), vector, sign)
 
 
-@jit
+@inner
 def leave_out(p, h, c, asked, x, i):
     """A scenario does without an instance."""
     size = asked.sizes[0]
@@ -288,7 +291,7 @@ def leave_out(p, h, c, asked, x, i):
     if h.of[i, H_JUDGED] and p.of[piece, P_KIND] != RULING:
         change_piece(p, c, asked, x, piece, h.weights[i, 2 * size :], LESS)
     if h.of[i, H_RUN_FROM] > 0 and h.temper[i] > 0.0:
-        vector = np.zeros(asked.sizes[0], np.int64)
+        vector = h.scratch[2]
         display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], 0.0, vector)
         change(c, x, h.of[i, H_RUN_FROM], vector, LESS)
         if h.of[i, H_RUN_TO] > h.of[i, H_RUN_FROM]:
@@ -296,7 +299,7 @@ def leave_out(p, h, c, asked, x, i):
             change_hold(c, x, h.of[i, H_RUN_FROM], h.of[i, H_RUN_TO], vector, LESS)
 
 
-@jit
+@inner
 def say_instead(p, h, c, asked, x, j, without, said, held):
     """What an instance would say, had those left out never spoken."""
     piece, size = h.of[j, H_PIECE], asked.sizes[0]
@@ -316,7 +319,7 @@ def say_instead(p, h, c, asked, x, j, without, said, held):
             change_hold(c, x, p.of[piece, P_LO], p.of[piece, P_HI], held, MORE)
 
 
-@jit
+@inner
 def clear(x):
     """Forget a scenario."""
     for k in range(x.points[x.points.shape[0] - 1]):
@@ -326,12 +329,24 @@ def clear(x):
     x.points[x.points.shape[0] - 1] = 0
 
 
-@jit
+@inner
+def in_order(x):
+    """Put the breakpoints noted in order."""
+    for k in range(1, x.points[x.points.shape[0] - 1]):
+        i = x.points[k]
+        j = k - 1
+        while j >= 0 and x.points[j] > i:
+            x.points[j + 1] = x.points[j]
+            j -= 1
+        x.points[j + 1] = i
+
+
+@inner
 def run(c, m, x, beta, tree, leaves):
     """Beliefs of a scenario at the breakpoints noted: ``x.ahead`` after the day's evidence, ``x.later`` what
     all later days say. Returns its first breakpoint that speaks."""
     n, size = c.at[0], (c.ints.shape[1] - C_EVIDENCE) // 2
-    x.points[: x.points[x.points.shape[0] - 1]].sort()
+    in_order(x)
     first = c.at[2]
     if x.points[x.points.shape[0] - 1] and x.points[0] <= first:
         first = np.int64(0)
@@ -342,12 +357,10 @@ def run(c, m, x, beta, tree, leaves):
             first += 1
         if first < n and not x.ints[first, X_NOTED]:
             differs(c, x, first)
-            x.points[: x.points[x.points.shape[0] - 1]].sort()
+            in_order(x)
     many = x.points[x.points.shape[0] - 1]
-    evidence = np.empty(size, np.int64)
-    temp = np.empty(size)
-    state = np.empty(size)
-    stack = np.empty(64, np.int64)
+    evidence, stack = x.rates[0], x.stack
+    temp, state, seen = x.vectors[0], x.vectors[1], x.vectors[2]
     last = np.int64(-1)
     for k in range(many):
         i = x.points[k]
@@ -366,7 +379,6 @@ def run(c, m, x, beta, tree, leaves):
         weigh_in(c, x, i, state, evidence, x.reals[i, :size])
         last = i
     last = np.int64(-1)
-    seen = np.empty(size)
     for k in range(many - 1, -1, -1):
         i = x.points[k]
         if last < 0:
@@ -381,7 +393,7 @@ def run(c, m, x, beta, tree, leaves):
     return first
 
 
-@jit
+@inner
 def weigh_in(c, x, i, before, evidence, out):
     """Weigh the evidence of a breakpoint as it is in this scenario. ``evidence`` is scratch."""
     changed = False
@@ -395,31 +407,31 @@ def weigh_in(c, x, i, before, evidence, out):
         weighed_at(c, i, before, out)
 
 
-@jit
+@inner
 def combined(c, m, x, i):
     """The combination of displays behind a breakpoint in a scenario."""
     if not x.ints[i, X_HELD]:
         return used(c, m, i)
     size = (c.ints.shape[1] - C_EVIDENCE) // 2
-    rates = np.empty(size, np.int64)
+    rates = x.rates[1]
     for s in range(size):
         rates[s] = c.ints[i, C_EVIDENCE + size + s] + x.ints[i, X_EVIDENCE + size + s]
     return combination(m, rates)
 
 
-@jit
+@inner
 def move(c, m, x, i, vector, out):
     which = combined(c, m, x, i)
     forward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, out)
 
 
-@jit
+@inner
 def move_back(c, m, x, i, vector, out):
     which = combined(c, m, x, i)
     backward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, out)
 
 
-@jit
+@inner
 def ask(c, x, day):
     """Note the breakpoints that a belief on some day hangs on."""
     i = find(c, day + 1) - 1
@@ -431,7 +443,7 @@ def ask(c, x, day):
         differs(c, x, i + 1)
 
 
-@jit
+@inner
 def belief_on(c, m, x, first, day, out):
     """The hindsight belief on a day in a scenario that was run; even before anything speaks."""
     size = (c.ints.shape[1] - C_EVIDENCE) // 2
@@ -449,8 +461,7 @@ def belief_on(c, m, x, first, day, out):
         scaled(out)
         return
     which = max(combined(c, m, x, i), 0)
-    seen, back = np.empty(size), np.empty(size)
-    evidence = np.empty(size, np.int64)
+    seen, back, evidence = x.vectors[2], x.vectors[3], x.rates[0]
     weigh_in(c, x, i + 1, x.reals[i + 1, size : 2 * size], evidence, seen)
     backward(m, seen, c.ints[i + 1, C_DAY] - day, which, back)
     forward(m, x.reals[i, :size], day - c.ints[i, C_DAY], which, out)
@@ -462,7 +473,7 @@ def belief_on(c, m, x, first, day, out):
 # -- scores ------------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def scored(p, h, asked, i, cut):
     """Whether an instance is held against what turned out."""
     k = h.of[i, H_PIECE]
@@ -482,21 +493,21 @@ def scored(p, h, asked, i, cut):
     return not against_evidence
 
 
-@jit
+@inner
 def look(p, i, k):
     """The ``k``-th day on which a piece is held against the beliefs."""
     parts = LOOKS if p.of[i, P_VALID_KIND] == WITHIN else 2
     return np.int64(p.of[i, P_LO]) + (np.int64(p.of[i, P_HI]) - p.of[i, P_LO]) * k // parts
 
 
-@jit
+@inner
 def looks(p, i):
     if p.of[i, P_LO] == p.of[i, P_HI]:
         return 1
     return LOOKS + 1 if p.of[i, P_VALID_KIND] == WITHIN else 3
 
 
-@jit
+@inner
 def said_of(p, asked, i, reach):
     """(0 is / 1 not / 2 part, state) that a piece says, for scoring: doubts as denials, predictions as if
     asserted."""
@@ -509,7 +520,7 @@ def said_of(p, asked, i, reach):
     return 0, state
 
 
-@jit
+@inner
 def truth_of(p, h, c, m, asked, x, i, start, first, at_first, belief):
     """The probability that an instance was right; −1 where nobody else speaks."""
     if first < 0:
@@ -661,7 +672,7 @@ def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sou
     return many
 
 
-@jit
+@inner
 def even(p, h, asked, i):
     """How right an instance is where every state is as likely."""
     size = asked.sizes[0]
@@ -728,7 +739,7 @@ def by_speaker(p, h, by_source):
     return first, found, ordered
 
 
-@jit
+@inner
 def counts_for(p, h, i, cut):
     """Whether an instance would be missed: it is heard, or doubts evidence."""
     k = h.of[i, H_PIECE]
@@ -742,7 +753,7 @@ def counts_for(p, h, i, cut):
     return doubting and p.of[k, P_KNOWN] <= cut
 
 
-@jit
+@inner
 def by_source_of(sources, source):
     """Where a source stands in an ascending list; −1 where it does not."""
     low, high = 0, sources.shape[0]
@@ -755,7 +766,7 @@ def by_source_of(sources, source):
     return low if low < sources.shape[0] and sources[low] == source else -1
 
 
-@jit
+@inner
 def silence(p, asked, h, source, first, speakers, speaker_source, cut, left, silenced):
     """Who is left out to judge a source: itself, those linked with it, and whoever carried any of them here.
     Returns how many were put into ``silenced``."""
@@ -782,7 +793,7 @@ def silence(p, asked, h, source, first, speakers, speaker_source, cut, left, sil
     return quiet
 
 
-@jit
+@inner
 def touch(h, j, without, is_touched, touched, t):
     if h.of[j, H_SPOKEN] and not without[j] and not is_touched[j]:
         is_touched[j] = 1
@@ -815,7 +826,7 @@ def beginnings(p, h):
     return some[:many][np.argsort(lo[:many], kind="mergesort")]
 
 
-@jit
+@inner
 def first_ruled(p, h, cut):
     """The first day that a ruling known by then speaks of; −1 for none."""
     found = np.int64(-1)
@@ -841,7 +852,7 @@ def doubted_now(h):
     return found[:many]
 
 
-@jit
+@inner
 def book(p, h, asked, i, right, cut, settled, row):
     """Put what became of one instance into its source's score."""
     k = h.of[i, H_PIECE]
@@ -878,6 +889,3 @@ def book(p, h, asked, i, right, cut, settled, row):
         row[OWN_CONFIRMED if own else AGAINST_CONFIRMED] += 1
     elif outcome == REFUTED:
         row[OWN_REFUTED if own else AGAINST_REFUTED] += 1
-
-
-_ = EVIDENCE

@@ -74,22 +74,23 @@ N_STATE, N_RELATION, N_LINKS_FROM, N_LINKS_TO = range(4)
 
 
 class Motions(NamedTuple):
-    """The motion of the states: matrices for short steps, and eigenbases for steps under displays.
+    """The motion of the states: an eigenbasis for each combination of displays in force.
 
-    ``short`` (days, states, states): A(0), A(1), … ``shape`` (states + 1, states): √ of the weights of detailed
+    ``shape`` (states + 1, states): √ of the weights of detailed
     balance, then D½·Q·D⁻½. ``steps`` (slots, states, states) and ``step_keys``: matrices of steps met before, by
     combination and days, one in a slot. ``keys`` (room, states): the summed rates of each combination of displays, in fixed
     point a day; 0 is "no display". ``bases`` (room, 2·states + 1, states): eigenvalues, vectors, and inverse.
-    ``slots``: a hash table over the keys, and last how many combinations are known.
+    ``slots``: a hash table over the keys, and last how many combinations are known. ``scratch`` (2·states + 1,
+    states): to work in.
     """
 
-    short: Array
     shape: Array
     keys: Array
     slots: Array
     bases: Array
     steps: Array
     step_keys: Array
+    scratch: Array
 
 
 class Chain(NamedTuple):
@@ -116,6 +117,7 @@ class Hearing(NamedTuple):
     3·states): what it says a day, what it holds, what was ruled of it, in fixed point. ``lists`` (n, 2): what
     ``…_FROM`` and ``…_TO`` point into; of doubters the second is 1 while the doubt stands. ``circles`` (n, 3):
     whose, from, to. ``shows`` (displays, 7): columns ``D_…``. ``count``: day, claims, voices, newest, for later.
+    ``scratch`` (4, states): to work in.
     """
 
     of: Array
@@ -125,6 +127,7 @@ class Hearing(NamedTuple):
     circles: Array
     shows: Array
     count: Array
+    scratch: Array
 
 
 (
@@ -144,12 +147,15 @@ class Scenario(NamedTuple):
 
     ``ints`` (points, 4 + 2·states): columns ``X_…``, then evidence and rates in fixed point. ``reals``
     (points, 2·states): belief after the day's evidence, and what all later days say. ``points``: the breakpoints
-    noted, and last how many.
+    noted, and last how many. ``vectors`` (6, states), ``rates`` (2, states) and ``stack``: to work in.
     """
 
     ints: Array
     reals: Array
     points: Array
+    vectors: Array
+    rates: Array
+    stack: Array
 
 
 X_NOTED, X_HELD, X_SPEAKING, X_BEGUN, X_EVIDENCE = range(5)

@@ -16,9 +16,6 @@ from projections.columns.motion import new_motions
 from projections.columns.shapes import N_LINKS_FROM, N_LINKS_TO, N_RELATION, N_STATE, Asked, Motions
 from projections.envelopes.reading import Codes
 
-#: Steps of so many days have a matrix of their own.
-_SHORT = 1_500
-
 
 def asked(states: States, params: Params, directory: Directory, codes: Codes) -> Asked:
     """The tables of one question. ``codes`` must know every name of the directory and of the pieces already."""
@@ -83,5 +80,4 @@ def motions(states: States, params: Params) -> Motions | None:
     found: Motion = motion(states, params)
     if found.static or not found.reversible:
         return None
-    short = np.array([found.A(days) for days in range(_SHORT)])
-    return new_motions(found.generator, found.weights, short)
+    return new_motions(found.generator, found.weights)

@@ -139,7 +139,10 @@ def diagonal(case: Case, logic: Logic) -> tuple[list[Knot], Assembly]:
 
 def _knots(assembly: Assembly, day: int, until: int | None) -> Iterator[Knot]:
     """The knot of a day on which something arrived, and of later days already spoken of before the next."""
-    ahead = [d for d in assembly.chain.later(day) if until is None or d < until]
+    # A repeat that weighs nothing makes no breakpoint, and is counted from its first day on all the same.
+    assembly.counts.at(day)
+    speaking = {*assembly.chain.later(day), *(begins for begins, *_ in assembly.counts.later)}
+    ahead = sorted(d for d in speaking if until is None or d < until)
     for since in (day, *ahead):
         snapshot = assembly.chain.snapshot(since)
         if snapshot is not None:

@@ -606,6 +606,8 @@ def reading_fingerprint() -> str:
         "ledger/dates.py",
         "ledger/upcast.py",
         "projections/case.py",
+        "projections/envelopes/leaves.py",
+        "projections/envelopes/quick.py",
         "projections/envelopes/reading.py",
         "projections/envelopes/shape.py",
         "projections/envelopes/cache.py",

@@ -21,7 +21,11 @@ ENOUGH = 20_000
 #: The same where it was compiled before and has only to be loaded.
 READY = 300
 
+#: From so many leaves on it pays to compile what reads them; and where that was done before.
+LEAVES, LEAVES_READY = 300_000, 30_000
+
 _HERE = Path(__file__).parent
+_READER = _HERE.parent / "envelopes", "leaves", "read_claims"
 
 
 def plain_jit(function: Any) -> Any:
@@ -42,22 +46,46 @@ def chosen(records: int) -> SimpleNamespace:
     return kernel(records >= (READY if _compiled_before() else ENOUGH))
 
 
-def _compiled_before() -> bool:
+def reading(leaves: int) -> SimpleNamespace | None:
+    """What reads the usual leaves of a ledger, compiled; None where so few are sooner read without."""
+    wanted = os.environ.get("CLAIMS_KERNEL")
+    if wanted == "plain":
+        return None
+    if wanted == "compiled" or leaves >= (LEAVES_READY if _compiled_before(*_READER) else LEAVES):
+        return leaf_reader(True)
+    return None
+
+
+def _compiled_before(folder: Path = _HERE, part: str = "scoring", function: str = "score") -> bool:
     """Whether what numba compiles is kept on this machine already."""
-    if f"{__package__}._compiled_scoring" in sys.modules:
+    if _name(part, compiled=True) in sys.modules:
         return True
-    kept = [_HERE / "__pycache__"]
-    return any(next(folder.glob("scoring.score-*.nbi"), None) for folder in kept)
+    kept = [folder / "__pycache__"]
+    return any(next(one.glob(f"{part}.{function}-*.nbi"), None) for one in kept)
+
+
+@lru_cache(maxsize=2)
+def leaf_reader(compiled: bool) -> SimpleNamespace:
+    """The functions of ``envelopes.leaves``, compiled or not."""
+    return SimpleNamespace(**_loaded([(_READER[0], _READER[1])], compiled))
+
+
+def _name(part: str, *, compiled: bool) -> str:
+    return f"{__package__}._{'compiled' if compiled else 'plain'}_{part}"
+
+
+def _loaded(parts: list[tuple[Path, str]], compiled: bool) -> dict[str, Any]:
+    known: dict[str, Any] = {"compiled": compiled}
+    for folder, part in parts:
+        module = _load(_name(part, compiled=compiled), folder / f"{part}.py", compiled, known)
+        known.update((name, one) for name, one in vars(module).items() if _made_here(one, module))
+    return known
 
 
 @lru_cache(maxsize=2)
 def kernel(compiled: bool) -> SimpleNamespace:
     """Every function of the kernel, compiled or not."""
-    mode = "compiled" if compiled else "plain"
-    known: dict[str, Any] = {"compiled": compiled}
-    for part in _PARTS:
-        module = _load(f"projections.columns._{mode}_{part}", _HERE / f"{part}.py", compiled, known)
-        known.update((name, one) for name, one in vars(module).items() if _made_here(one, module))
+    known = _loaded([(_HERE, part) for part in _PARTS], compiled)
     if compiled:
         known["structs"] = importlib.import_module("projections.columns.structs")
     else:
@@ -80,6 +108,7 @@ def _load(name: str, path: Path, compiled: bool, known: dict[str, Any]) -> Modul
 
         njit: Any = numba.njit
         settings = {"cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+        # Nothing allocated inside: without counting references, what is passed on costs nothing.
         vars(module)["jit"] = njit(**settings, no_cpython_wrapper=True)
         vars(module)["inner"] = njit(**settings, no_cpython_wrapper=True, _nrt=False)
         vars(module)["entry"] = njit(**settings)

@@ -14,7 +14,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from projections.envelopes.shape import SIZE
 
 if TYPE_CHECKING:
     from ledger.store.base import Store
+    from projections.envelopes.quick import Quick
 
 #: Events a transaction: some 200 MB of work at most while they are read.
 BATCH = 131_072
@@ -207,7 +208,7 @@ class Envelopes:
         position = mark.position if mark else 0
         if mark is not None and position == head:
             return
-        reader = Reader(self.codes, lambda stream: _first(store, stream))
+        reader = self._reader(store, head - position)
         begun = position
         while position < head or mark is None:
             last = min(head, position + BATCH - position % BATCH)
@@ -218,8 +219,20 @@ class Envelopes:
             mark = self.mark()
             position = mark.position if mark else 0
             if self._codes is None:
-                reader = Reader(self.codes, lambda stream: _first(store, stream))
+                reader = self._reader(store, head - position)
         progress(head - begun, head - begun)
+
+    def _reader(self, store: Store, leaves: int) -> Reader | Quick:
+        """What reads so many leaves soonest."""
+        from projections.columns.modes import reading
+
+        reader = Reader(self.codes, lambda stream: _first(store, stream))
+        kernel = reading(leaves)
+        if kernel is None:
+            return reader
+        from projections.envelopes.quick import Quick
+
+        return Quick(reader, kernel)
 
     def clear(self) -> None:
         with self._transaction():
@@ -253,7 +266,7 @@ class Envelopes:
             self.db.executemany(
                 "INSERT INTO name VALUES (?, ?)", enumerate(islice(codes.names, known, None), known)
             )
-            self.db.executemany("INSERT INTO chunk VALUES (?, ?, ?, ?, ?)", _chunked(batch.records))
+            self.db.executemany("INSERT INTO chunk VALUES (?, ?, ?, ?, ?)", _chunks_of(batch))
             self.db.executemany("INSERT OR REPLACE INTO fate VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch.fates)
             self.db.executemany(
                 "INSERT OR REPLACE INTO more VALUES (?, ?, ?)",
@@ -265,7 +278,7 @@ class Envelopes:
             self.db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", sorted(batch.shown))
             self.db.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?)", sorted(batch.asked))
             self.db.executemany("INSERT OR REPLACE INTO bad VALUES (?, ?, ?)", batch.bad)
-            if len(batch.records) < 1_000:
+            if batch.rows is None and len(batch.records) < 1_000:
                 for place in {place for place, _, _ in batch.records}:
                     self._put_together(place)
             values = {"ledger": mark.ledger, "position": str(mark.position), "leaf": mark.leaf}
@@ -294,6 +307,34 @@ class _Transaction:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self.db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _chunks_of(batch: Batch) -> Iterable[tuple[int, int, int, int, bytes]]:
+    """(place, first position, records, checksum, records packed), places in order."""
+    if batch.rows is None:
+        return _chunked(batch.records)
+    return _sorted_out(batch)
+
+
+def _sorted_out(batch: Batch) -> Iterable[tuple[int, int, int, int, bytes]]:
+    """``_chunked`` where most records are rows of an array."""
+    import numpy as np
+
+    from projections.envelopes.shape import dtype
+
+    others = np.frombuffer(b"".join([packed for _, _, packed in batch.records]), dtype=dtype())
+    records = np.concatenate([batch.rows.reshape(-1).view(dtype()), others])
+    records = records[np.lexsort((records["position"], records["place"]))]
+    begins = [*np.flatnonzero(np.diff(records["place"], prepend=-1)).tolist(), len(records)]
+    for begin, end in pairwise(begins):
+        blob = records[begin:end].tobytes()
+        yield (
+            int(records["place"][begin]),
+            int(records["position"][begin]),
+            end - begin,
+            zlib.crc32(blob),
+            blob,
+        )
 
 
 def _chunked(records: list[tuple[int, int, bytes]]) -> Iterable[tuple[int, int, int, int, bytes]]:

@@ -25,8 +25,10 @@ from projections.envelopes.shape import (
     ALONE,
     CARRIERS,
     CLAIM,
+    DAY_MARK,
     DISPLAY,
     EVIDENCE,
+    MOMENT_MARK,
     MORE,
     NEGATED,
     NONE,
@@ -100,12 +102,14 @@ class Fated(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What a stretch of the ledger adds. ``records`` are (place code, position, packed record);
+    """What a stretch of the ledger adds. ``records`` are (place code, position, packed record), and ``rows``
+    (records, 25) those read by ``Quick``, as 32-bit words;
     ``more`` (position, place, JSON); ``moved`` (place, position, place it was recorded for);
     ``doubts`` (id of evidence, position of the claim, its place); ``leans`` (id of evidence, place where
     something leans on it, its id if that is evidence too); ``shown`` (standing source, place); ``asked`` (place, question)."""
 
     records: list[tuple[int, int, bytes]] = field(default_factory=list)
+    rows: Any = None
     fates: list[Fated] = field(default_factory=list)
     more: list[tuple[int, int, bytes]] = field(default_factory=list)
     moved: list[tuple[int, int, int]] = field(default_factory=list)
@@ -116,7 +120,7 @@ class Batch:
     bad: list[tuple[int, str, str]] = field(default_factory=list)
 
 
-class _Dated(NamedTuple):
+class Dated(NamedTuple):
     lo: int | None
     hi: int | None
     latest: int | None
@@ -129,7 +133,9 @@ class Reader:
     def __init__(self, codes: Codes, lookup: Lookup) -> None:
         self.codes = codes
         self.lookup = lookup
-        self._dates: dict[str, _Dated] = {}
+        self.fresh: list[tuple[str, Dated]] = []
+        """Dates met since somebody last took them from here."""
+        self._dates: dict[str, Dated] = {}
         self._days: dict[str, int] = {}
         codes[EVERYWHERE]
 
@@ -137,19 +143,24 @@ class Reader:
         """Everything that (position, leaf) pairs add, in order."""
         batch = Batch()
         for position, state in leaves:
-            try:
-                leaf = orjson.loads(state)
-                topic, name = leaf["type"], _name(leaf)
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                raise Unverified("the stored bytes are no event", where=f"#{position}") from None
-            try:
-                if topic == "claim-reported/1":
-                    self._claim(batch, position, leaf["stream"], leaf["recorded"], leaf["data"])
-                else:
-                    self._other(batch, position, leaf, topic)
-            except Exception as error:
-                batch.bad.append((position, name, f"{type(error).__name__}: {error}"))
+            self.one(batch, position, state)
+        self.fresh.clear()
         return batch
+
+    def one(self, batch: Batch, position: int, state: bytes) -> None:
+        """What one leaf adds."""
+        try:
+            leaf = orjson.loads(state)
+            topic, name = leaf["type"], _name(leaf)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise Unverified("the stored bytes are no event", where=f"#{position}") from None
+        try:
+            if topic == "claim-reported/1":
+                self._claim(batch, position, leaf["stream"], leaf["recorded"], leaf["data"])
+            else:
+                self._other(batch, position, leaf, topic)
+        except Exception as error:
+            batch.bad.append((position, name, f"{type(error).__name__}: {error}"))
 
     def record(self, position: int, stream: str, name: str, recorded: str, data: dict[str, Any]) -> Batch:
         """One entry alone, with author fields of any kind, for instance as corrected. Raises where it cannot be
@@ -195,7 +206,7 @@ class Reader:
             kind = DISPLAY
             hi = min(hi, day_of(known))
             lo = min(lo, hi)
-            saying = _mark(said)
+            saying = mark_of(said)
         target, aimed = get("target"), _NO_TARGET
         place = codes[data["place"]]
         if target:
@@ -283,7 +294,7 @@ class Reader:
                     flags |= PART
             else:
                 kind = OBSERVATION if name == "display-observed" else WITHDRAWAL
-                saying = _mark(get("said"))
+                saying = mark_of(get("said"))
                 hi = min(hi, day_of(known))
                 lo = min(lo, hi)
         if get("negated"):
@@ -368,13 +379,13 @@ class Reader:
                     return latest
         return instant_key(recorded)
 
-    def _dated(self, text: str) -> _Dated:
+    def _dated(self, text: str) -> Dated:
         found = self._dates.get(text)
         return found if found is not None else self._new(text)
 
-    def _new(self, text: str) -> _Dated:
+    def _new(self, text: str) -> Dated:
         # Moments written to the second hardly ever recur: read here, and not kept.
-        if len(text) == 20 and text[19] == "Z" and text[10] == "T" and text[13] == text[16] == ":":
+        if _to_the_second(text):
             ordinal = self._days.get(text[:10])
             if ordinal is None:
                 ordinal = exact_day(text[:10])
@@ -384,13 +395,14 @@ class Reader:
             if ordinal is not None and (hour + minute + second).isdecimal() and text.isascii():
                 seconds = int(hour) * 3600 + int(minute) * 60 + int(second)
                 if hour < "24" and minute < "60" and second < "60":
-                    return _Dated(ordinal, ordinal, (ordinal - EPOCH) * DAY_US + seconds * 1_000_000, ordinal)
+                    return Dated(ordinal, ordinal, (ordinal - EPOCH) * DAY_US + seconds * 1_000_000, ordinal)
         days = span(text)
         latest = None if days.hi is None else instant_key(text)
-        dated = _Dated(days.lo, days.hi, latest, exact_day(text))
+        dated = Dated(days.lo, days.hi, latest, exact_day(text))
         if len(self._dates) > 200_000:
             self._dates.clear()
         self._dates[text] = dated
+        self.fresh.append((text, dated))
         return dated
 
 
@@ -409,12 +421,20 @@ def id16(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _mark(text: str | None) -> int:
+def mark_of(text: str | None) -> int:
     """A number for the very text of a date."""
     if text is None:
         return ALONE + 1
+    if len(text) == 10 and (found := exact_day(text)) is not None:
+        return DAY_MARK + found
+    if _to_the_second(text):
+        return MOMENT_MARK + instant_key(text)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True) >> 2
+
+
+def _to_the_second(text: str) -> bool:
+    return len(text) == 20 and text[19] == "Z" and text[10] == "T" and text[13] == text[16] == ":"
 
 
 def _name(leaf: dict[str, Any]) -> str:

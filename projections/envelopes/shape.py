@@ -39,6 +39,11 @@ CARRIERS: Final = 3
 #: In place of the day something was said, where none is certain: such reports never fold by themselves.
 ALONE: Final = -(1 << 62)
 
+# Marks of the very text of a date: of a day its ordinal, of a moment to the second its microseconds, each from
+# here on; of any other text a digest between them and their opposites.
+DAY_MARK: Final = 1 << 61
+MOMENT_MARK: Final = 3 << 60
+
 FIELDS: Final = (
     ("position", "i8"),
     ("known", "i8"),  # when it could be known

@@ -7,6 +7,8 @@ set, as on the build server.
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 
 from ledger.book import Ledger
 from projections.columns import modes
+from projections.envelopes.shape import VERSION
 from projections.registry import load
 from projections.views import Views, file_name
 from tests.bench import generator
@@ -39,10 +42,16 @@ def view(book: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -
     return folder / mode / file_name(load("tally"))
 
 
+def envelopes_in(folder: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / f"envelopes@{VERSION}.db")) as db:
+        return [*db.execute("SELECT * FROM chunk ORDER BY place, first"), *db.execute("SELECT * FROM name")]
+
+
 @pytest.mark.skipif(not os.environ.get("CLAIMS_TEST_COMPILED"), reason="CLAIMS_TEST_COMPILED is not set")
 def test_both_modes_believe_and_score_alike(book, tmp_path, monkeypatch) -> None:
     plain, compiled = (view(book, tmp_path, monkeypatch, mode) for mode in ("plain", "compiled"))
     assert scores_in(plain) == scores_in(compiled)
+    assert envelopes_in(plain.parent) == envelopes_in(compiled.parent)
     with Ledger.open(book, readonly=True) as ledger:
         found = []
         for mode in ("plain", "compiled"):

@@ -25,7 +25,7 @@ from numba.extending import (
 )
 from numba.np import arrayobj
 
-from projections.columns import shapes
+import projections.columns.shapes as shapes
 
 _WORD = 8
 _WIDTH = 4

@@ -303,7 +303,7 @@ def weights(p, h, asked, i, before, factor, said, held):
         if before >= 0:
             value = repeated(value, rate)
         said[s] = fixed(value / days)
-        held[s] = fixed(scale * -math.expm1(likely))
+        held[s] = fixed(scale * asked.missed[relation, h.of[i, H_LABEL], s])
 
 
 @inner
@@ -508,8 +508,11 @@ def weigh_again(p, h, c, asked, i, nobody):
 def display_vector(h, asked, i, label, factor, scale, out):
     """What drawing a label says (``scale`` 0), or how fast it would give itself away."""
     for s in range(asked.sizes[0]):
-        likely = asked.numbers[asked.sizes[5] + h.of[i, H_RELATION] + 1, label, s]
-        out[s] = fixed(likely * factor) if scale == 0.0 else fixed(scale * factor * -math.expm1(likely))
+        table = asked.sizes[5] + h.of[i, H_RELATION] + 1
+        if scale == 0.0:
+            out[s] = fixed(asked.numbers[table, label, s] * factor)
+        else:
+            out[s] = fixed(scale * factor * asked.missed[table, label, s])
 
 
 @inner
@@ -640,7 +643,7 @@ def rule(p, h, c, asked, i, sign):
     if p.of[piece, P_VALID_KIND] == THROUGHOUT and p.of[piece, P_HI] > p.of[piece, P_LO]:
         rates = h.scratch[2]
         for s in range(states):
-            rates[s] = fixed(asked.rates[5] * -math.expm1(asked.numbers[2 * asked.sizes[5] + 2, state, s]))
+            rates[s] = fixed(asked.rates[5] * asked.missed[2 * asked.sizes[5] + 2, state, s])
         hold(c, p.of[piece, P_LO], p.of[piece, P_HI], rates, sign)
 
 

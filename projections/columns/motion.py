@@ -150,8 +150,9 @@ def forward(m, vector, dt, which, out):
             total += vector[i] * m.steps[slot, i, j]
         out[j] = total if total > TINY else TINY
         whole += out[j]
+    whole = 1.0 / whole
     for j in range(size):
-        out[j] /= whole
+        out[j] *= whole
 
 
 @inner
@@ -166,8 +167,9 @@ def backward(m, vector, dt, which, out):
             total += m.steps[slot, i, j] * vector[j]
         out[i] = total if total > TINY else TINY
         whole += out[i]
+    whole = 1.0 / whole
     for i in range(size):
-        out[i] /= whole
+        out[i] *= whole
 
 
 @inner
@@ -178,8 +180,9 @@ def scaled(vector):
         if not vector[s] > TINY:
             vector[s] = TINY
         total += vector[s]
+    total = 1.0 / total
     for s in range(vector.shape[0]):
-        vector[s] /= total
+        vector[s] *= total
 
 
 @inner
@@ -235,8 +238,9 @@ def weighed_at(c, i, before, out):
     if total < 1e-200:
         weighed(before, c.ints[i, C_EVIDENCE : C_EVIDENCE + size], out)
         return
+    total = 1.0 / total
     for s in range(size):
-        out[s] /= total
+        out[s] *= total
 
 
 # -- breakpoints ---------------------------------------------------------------------------------------
@@ -256,6 +260,15 @@ def find(c, day):
 
 
 @inner
+def shift(c, a, b):
+    """Move a breakpoint to another place, but for its beliefs: they are found anew from there on."""
+    for s in range(c.ints.shape[1]):
+        c.ints[b, s] = c.ints[a, s]
+    for s in range(2 * (c.reals.shape[1] // 3), c.reals.shape[1]):
+        c.reals[b, s] = c.reals[a, s]
+
+
+@inner
 def ensure(c, day):
     """The breakpoint on a day, made where there is none."""
     i = find(c, day)
@@ -265,12 +278,10 @@ def ensure(c, day):
     width = c.ints.shape[1]
     size = (width - C_EVIDENCE) // 2
     for k in range(n, i, -1):
-        for s in range(width):
-            c.ints[k, s] = c.ints[k - 1, s]
+        shift(c, k - 1, k)
     for s in range(C_COMBINATION):
         c.ints[i, s] = 0
-    for k in range(i, n + 1):
-        c.ints[k, C_STALE] = 1  # what was worked out for them stands at other places now
+    c.ints[i, C_STALE] = 1
     for s in range(C_EVIDENCE, C_EVIDENCE + size):
         c.ints[i, s] = 0
     c.ints[i, C_DAY] = day
@@ -290,9 +301,7 @@ def release(c, i):
         return
     n = c.at[0] - 1
     for k in range(i, n):
-        for s in range(c.ints.shape[1]):
-            c.ints[k, s] = c.ints[k + 1, s]
-        c.ints[k, C_STALE] = 1
+        shift(c, k + 1, k)
     c.at[0] = n
     if c.at[1] > i:
         c.at[1] = i

@@ -60,6 +60,7 @@ from projections.columns.shapes import (
     P_VERDICT_FROM,
     P_VERDICT_TO,
     X_BEGUN,
+    X_COMBINATION,
     X_EVIDENCE,
     X_HELD,
     X_NOTED,
@@ -165,9 +166,10 @@ def level(node):
         for b in range(node.shape[1]):
             most = max(most, node[a, b])
     if most > 0.0:
+        most = 1.0 / most
         for a in range(node.shape[0]):
             for b in range(node.shape[1]):
-                node[a, b] /= most
+                node[a, b] *= most
 
 
 @inner
@@ -409,26 +411,26 @@ def weigh_in(c, x, i, before, evidence, out):
 
 @inner
 def combined(c, m, x, i):
-    """The combination of displays behind a breakpoint in a scenario."""
+    """The combination of displays behind a breakpoint in a scenario; none where there is no room for more."""
     if not x.ints[i, X_HELD]:
-        return used(c, m, i)
-    size = (c.ints.shape[1] - C_EVIDENCE) // 2
-    rates = x.rates[1]
-    for s in range(size):
-        rates[s] = c.ints[i, C_EVIDENCE + size + s] + x.ints[i, X_EVIDENCE + size + s]
-    return combination(m, rates)
+        return max(used(c, m, i), 0)
+    if x.ints[i, X_COMBINATION] == 0:
+        size = (c.ints.shape[1] - C_EVIDENCE) // 2
+        rates = x.rates[1]
+        for s in range(size):
+            rates[s] = c.ints[i, C_EVIDENCE + size + s] + x.ints[i, X_EVIDENCE + size + s]
+        x.ints[i, X_COMBINATION] = 1 + max(combination(m, rates), 0)
+    return x.ints[i, X_COMBINATION] - 1
 
 
 @inner
 def move(c, m, x, i, vector, out):
-    which = combined(c, m, x, i)
-    forward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, out)
+    forward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], combined(c, m, x, i), out)
 
 
 @inner
 def move_back(c, m, x, i, vector, out):
-    which = combined(c, m, x, i)
-    backward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, out)
+    backward(m, vector, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], combined(c, m, x, i), out)
 
 
 @inner
@@ -456,11 +458,10 @@ def belief_on(c, m, x, first, day, out):
             for s in range(size):
                 out[s] = x.reals[i, s] * x.reals[i, size + s]
         else:
-            which = combined(c, m, x, i)
-            forward(m, x.reals[i, :size], day - c.ints[i, C_DAY], which if which >= 0 else 0, out)
+            forward(m, x.reals[i, :size], day - c.ints[i, C_DAY], combined(c, m, x, i), out)
         scaled(out)
         return
-    which = max(combined(c, m, x, i), 0)
+    which = combined(c, m, x, i)
     seen, back, evidence = x.vectors[2], x.vectors[3], x.rates[0]
     weigh_in(c, x, i + 1, x.reals[i + 1, size : 2 * size], evidence, seen)
     backward(m, seen, c.ints[i + 1, C_DAY] - day, which, back)

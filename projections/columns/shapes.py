@@ -60,12 +60,14 @@ class Asked(NamedTuple):
     date, relations. ``rates``: copying, a doubt, doubted evidence, standing, throughout, a ruling's look.
     ``numbers`` (tables, labels + 1, states): ln p(said | state) by relation + 1; the same of standing sources
     behind them; then what a verdict of true and of false says, and what a ruling (by state) says.
+    ``missed``, in step: 1 − p, how likely something else would have been said.
     ``names`` (codes, 4): columns ``N_…`` by code. ``links``: codes of linked sources.
     """
 
     sizes: Array
     rates: Array
     numbers: Array
+    missed: Array
     names: Array
     links: Array
 
@@ -145,7 +147,8 @@ D_SOURCE, D_PLACE, D_LAST_SEEN, D_RUNNING, D_ITEMS_FROM, D_ITEMS_TO, D_TAKEN = r
 class Scenario(NamedTuple):
     """What one leaving-out does otherwise than the chain, by breakpoint; empty between two of them.
 
-    ``ints`` (points, 4 + 2·states): columns ``X_…``, then evidence and rates in fixed point. ``reals``
+    ``ints`` (points, 5 + 2·states): columns ``X_…`` (the combination of displays plus 1; 0: not yet known), then
+    evidence and rates in fixed point. ``reals``
     (points, 2·states): belief after the day's evidence, and what all later days say. ``points``: the breakpoints
     noted, and last how many. ``vectors`` (6, states), ``rates`` (2, states) and ``stack``: to work in.
     """
@@ -158,4 +161,4 @@ class Scenario(NamedTuple):
     stack: Array
 
 
-X_NOTED, X_HELD, X_SPEAKING, X_BEGUN, X_EVIDENCE = range(5)
+X_NOTED, X_HELD, X_SPEAKING, X_BEGUN, X_COMBINATION, X_EVIDENCE = range(6)

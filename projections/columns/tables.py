@@ -41,7 +41,8 @@ def asked(states: States, params: Params, directory: Directory, codes: Codes) ->
     copying = (params.copy_rate, params.doubt_exponent, params.doubted_evidence)
     looking = (params.standing_rate, params.throughout_rate, RULING_RATE)
     sizes = (size, parties, len(labels), params.copy_window, params.imprecise_points, many)
-    return Asked(np.array(sizes, np.int64), np.array((*copying, *looking)), numbers, names, links)
+    rates = np.array((*copying, *looking))
+    return Asked(np.array(sizes, np.int64), rates, numbers, -np.expm1(numbers), names, links)
 
 
 def _verdict(states: States, label: Any, true: bool, params: Params) -> Any:

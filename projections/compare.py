@@ -106,11 +106,29 @@ def between_times(
     return _answer(desk, times, (first, second), without, places, most)
 
 
-def digest(answer: dict[str, Any]) -> str:
-    """What an answer says differs, as hex SHA-256: over its totals, changes and sources as JSON with keys in
-    order and no spaces. Clocks, position and root are no part of it."""
-    said = {name: answer[name] for name in ("totals", "changes", "sources")}
+def digest(totals: dict[str, Any], intervals: Sequence[Interval], sources: Sequence[dict[str, Any]]) -> str:
+    """What differs, listed or not, as hex SHA-256 over JSON with keys in order and no spaces: the totals, every
+    change (place, first and last day, believed before and after, the day on which they are furthest apart, and
+    the probabilities there) and every source regraded. Clocks, position and root are no part of it."""
+    changes = [
+        (
+            one.place,
+            iso(one.first),
+            iso(one.last),
+            one.old,
+            one.new,
+            iso(one.day),
+            _numbers(one.before),
+            _numbers(one.after),
+        )
+        for one in sorted(intervals, key=lambda one: (one.place, one.first))
+    ]
+    said = {"totals": totals, "changes": changes, "sources": sources}
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _numbers(row: tuple[float, ...] | None) -> Any:
+    return None if row is None else jsonable(row)
 
 
 def _answer(
@@ -139,7 +157,7 @@ def _answer(
     answer["totals"]["sources"] = len(sources) if places is None else None
     answer["changes"] = _explained(desk, comparison, by_size(intervals)[:most])
     answer["sources"] = sources[:most]
-    answer["digest"] = digest(answer)
+    answer["digest"] = digest(answer["totals"], intervals, sources)
     return answer
 
 

@@ -1,8 +1,8 @@
 """The cache of envelopes: one SQLite file beside the ledger, records in chunks by place.
 
 It holds nothing that the ledger does not, and is never trusted over it: it carries the ledger's id, the
-position it has reached, the hash of the row there and the fingerprint of the code that read it, and each
-chunk a checksum. Where any of that does not fit it is thrown away and made again. It grows by batches, each
+position it has reached, the root hashes of the ledger's tree there and the fingerprint of the code that read
+it, and each chunk a checksum. Where any of that does not fit it is thrown away and made again. It grows by batches, each
 one a transaction, so that a crash at any moment costs a batch at most.
 
 Records are numpy rows (``shape.dtype``); SQLite reads them through memory-mapped pages.
@@ -13,12 +13,12 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.codec import Recorded, decode
+from projections.anchor import Anchor, anchored, fits
 from projections.envelopes.reading import EVERYWHERE, Batch, Codes, Fated, Reader
 from projections.envelopes.shape import SIZE
 
@@ -63,14 +63,15 @@ CREATE TABLE IF NOT EXISTS bad (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a cache has come, and whose it is. ``leaf`` is the hex hash of the row at ``position``."""
+class Mark(NamedTuple):
+    """How far a cache has come in whose ledger, and the fingerprint of the code that read it."""
 
-    ledger: str
-    position: int
-    leaf: str
+    anchor: Anchor
     code: str
+
+    @property
+    def position(self) -> int:
+        return self.anchor.position
 
 
 class Damaged(Exception):
@@ -98,7 +99,8 @@ class Envelopes:
         meta = dict(self.db.execute("SELECT name, value FROM meta"))
         if "position" not in meta:
             return None
-        return Mark(meta["ledger"], int(meta["position"]), meta["leaf"], meta["code"])
+        anchor = Anchor(meta["ledger"], int(meta["position"]), meta["leaf"], meta.get("roots", ""))
+        return Mark(anchor, meta["code"])
 
     @property
     def codes(self) -> Codes:
@@ -202,7 +204,7 @@ class Envelopes:
         A cache that does not fit (another ledger's, a longer one's, another code's) is emptied first.
         """
         mark = self.mark()
-        if mark is not None and not fits(mark, store, ledger, head, code):
+        if mark is not None and not (mark.code == code and fits(mark.anchor, store, ledger, head)):
             self.clear()
             mark = None
         position = mark.position if mark else 0
@@ -214,8 +216,8 @@ class Envelopes:
             last = min(head, position + BATCH - position % BATCH)
             progress(position - begun, head - begun)
             batch = reader.read(store.leaves(position + 1, last))
-            row = store.row(last)
-            self._write(batch, Mark(ledger, last, row.leaf_hash.hex() if row else "", code), position)
+            reached = anchored(store, ledger, last, mark.anchor if mark else None)
+            self._write(batch, Mark(reached, code), position)
             mark = self.mark()
             position = mark.position if mark else 0
             if self._codes is None:
@@ -281,7 +283,8 @@ class Envelopes:
             if batch.rows is None and len(batch.records) < 1_000:
                 for place in {place for place, _, _ in batch.records}:
                     self._put_together(place)
-            values = {"ledger": mark.ledger, "position": str(mark.position), "leaf": mark.leaf}
+            at = mark.anchor
+            values = {"ledger": at.ledger, "position": str(at.position), "leaf": at.leaf, "roots": at.roots}
             self.db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", [*values.items(), ("code", mark.code)]
             )
@@ -353,17 +356,9 @@ def _chunked(records: list[tuple[int, int, bytes]]) -> Iterable[tuple[int, int, 
         yield place, firsts[place], len(blob) // SIZE, zlib.crc32(blob), blob
 
 
-def fits(mark: Mark, store: Store, ledger: str, head: int, code: str) -> bool:
-    """Whether a cache was read from this ledger's rows, by this code, and not from a longer ledger's."""
-    if mark.position > head or mark.ledger != ledger or mark.code != code:
-        return False
-    row = store.row(mark.position)
-    return (row.leaf_hash.hex() if row else "") == mark.leaf
-
-
 def _first(store: Store, stream: str) -> Recorded | None:
     rows = store.stream(stream)
     return decode(rows[0]) if rows else None
 
 
-__all__ = ["BATCH", "EVERYWHERE", "Damaged", "Envelopes", "Mark", "fits"]
+__all__ = ["BATCH", "EVERYWHERE", "Damaged", "Envelopes", "Mark"]

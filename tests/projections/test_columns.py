@@ -42,14 +42,15 @@ def judged(shelf: Shelf, logic: Logic = TALLY, known: int | None = None) -> dict
 def assert_same(shelf: Shelf, logic: Logic = TALLY, known: int | None = None) -> None:
     for (place, question), mine in judged(shelf, logic, known).items():
         case = shelf.case(place, question)
-        # Before anything speaks a look at an empty display may leave an empty knot, or none.
-        knots = [knot for knot in diagonal(case, logic)[0] if knot.belief]
+        knots = diagonal(case, logic)[0]
         states = states_of(shelf.directory(), question)
         for day in DAYS:
             theirs = [knot for knot in knots if knot.since <= day]
-            ours = [n for n in range(len(mine.whole)) if mine.whole[n][0] <= day and mine.whole[n][1]]
-            assert bool(theirs) == bool(ours), (place, question, day)
-            if not theirs:
+            ours = [n for n in range(len(mine.whole)) if mine.whole[n][0] <= day]
+            # Before anything speaks a look at an empty display may leave an empty knot, or none.
+            believed = bool(theirs and theirs[-1].belief)
+            assert believed == bool(ours and mine.whole[ours[-1]][1]), (place, question, day)
+            if not believed:
                 continue
             knot, n = theirs[-1], ours[-1]
             verdict = read_knot(knot, day, states, logic)

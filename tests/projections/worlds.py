@@ -28,8 +28,9 @@ from ledger.codec import Recorded, canonical, decode
 from ledger.directory import Directory
 from ledger.errors import LedgerError
 from ledger.events import BY_NAME
+from ledger.integrity.tree import Frontier
 from ledger.rules import check
-from ledger.store.base import Store, StoredRow
+from ledger.store.base import Head, Store, StoredRow
 from projections.belief.base import Logic, Verdict
 from projections.belief.tally import TALLY, end_of, judge
 from projections.case import Case
@@ -327,6 +328,10 @@ class Paper:
 
     def row(self, position: int) -> StoredRow | None:
         return self.shelf.rows[position - 1] if 1 <= position <= self.size else None
+
+    def head(self) -> Head:
+        frontier = Frontier.empty().extend(row.leaf_hash for row in self.rows())
+        return Head(self.size, frontier, None)
 
     def stream(self, stream: str) -> list[StoredRow]:
         return [row for row in self.rows() if row.stream == stream]

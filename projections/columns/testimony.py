@@ -54,8 +54,9 @@ from projections.columns.shapes import (
     UNVERIFIABLE,
     Pieces,
 )
+from projections.columns.tables import Tables
 from projections.envelopes.cache import Envelopes
-from projections.envelopes.reading import EVERYWHERE, Codes, Reader, id16
+from projections.envelopes.reading import ENTRIES, EVERYWHERE, FATES, Codes, Reader, id16
 from projections.envelopes.shape import (
     CARRIERS,
     CLAIM,
@@ -98,8 +99,12 @@ class Testimony:
 
     pieces: Pieces
     spots: list[Spot]
-    codes: Codes
+    tables: Tables
     bad: dict[str, list[Poisoned]] = field(default_factory=dict)
+
+    @property
+    def codes(self) -> Codes:
+        return self.tables.codes
 
 
 class Families:
@@ -146,13 +151,42 @@ class Rows:
         self.bad: dict[str, list[Poisoned]] = {}
 
 
+class Looks:
+    """Looks at whole displays, to be had by whose displays they are.
+
+    ``odd``: rows that a correction has given a place, or that never were a look: whoever asks gets them.
+    """
+
+    def __init__(self, rows: Rows, everywhere: int, sources: Any) -> None:
+        self.rows = rows
+        plain = rows.records["place"] == everywhere
+        self.odd = np.flatnonzero(~plain)
+        found = np.flatnonzero(plain)
+        found = found[np.argsort(sources[found], kind="stable")]
+        cuts = np.flatnonzero(np.diff(sources[found])) + 1
+        self._by_source = {int(sources[some[0]]): some for some in np.split(found, cuts) if len(some)}
+
+    def of(self, sources: Sequence[int]) -> Any:
+        """The records of some sources, in order of position."""
+        some = [self._by_source[one] for one in sources if one in self._by_source]
+        return self.rows.records[np.sort(np.concatenate([self.odd, *some]))]
+
+
 class Builder:
-    """Makes testimony of families, as the ledger held it at the cache's position."""
+    """Makes testimony of families, as the ledger held it at the cache's position.
+
+    It may be kept while the cache grows, as long as it ``fits``: ``take`` tells it of what was recorded since
+    it was at ``position``.
+    """
 
     def __init__(self, cache: Envelopes, directory: Directory, read: Read, find: Find) -> None:
         self.cache, self.directory, self.read, self.find = cache, directory, read, find
+        mark = cache.mark()
+        self.position = mark.position if mark else 0
+        self._registered = directory.position
+        self._given = cache.codes
         self.families = Families(directory)
-        self.recorded = dict(cache.codes)
+        self.recorded = dict(self._given)
         self.codes = Codes(cache.codes.names)
         for source in directory.sources:
             self.codes[source]
@@ -174,7 +208,47 @@ class Builder:
         self._doubts: dict[bytes, list[tuple[int, int]]] = {}
         for evidence, position, home in cache.every_doubt():
             self._doubts.setdefault(id16(evidence), []).append((position, home))
-        self._looks = self.rows([EVERYWHERE])
+        self.tables = Tables(directory, self.codes)
+        self._looks: Looks | None = None
+
+    # -- growing -------------------------------------------------------------------------------------------
+
+    def fits(self, cache: Envelopes, directory: Directory) -> bool:
+        """Whether this was made of the same names and the same registry as the cache and a directory hold now."""
+        same = cache.codes is self._given and len(self._given) == len(self.recorded)
+        return same and directory is self.directory and directory.position == self._registered
+
+    def take(self, recorded: Recorded) -> None:
+        """Note what an event, in the cache by now, brings to places beside its own."""
+        self.position = recorded.position
+        entry = self.find(recorded.stream) if recorded.name in FATES else recorded
+        if entry is None or entry.name not in ENTRIES:
+            return
+        if not entry.data.get("place"):
+            self._looks = None
+        changes = recorded.data.get("changes")
+        changes = changes if isinstance(changes, dict) else {}
+        place = changes.get("place")
+        if isinstance(place, str) and place in self.recorded:
+            self._moved[self.recorded[place]] = self.cache.moved(self.recorded[place])
+        for target in (entry.data.get("target"), changes.get("target")):
+            if isinstance(target, str) and target.startswith("e-"):
+                self._doubted(target)
+
+    def _doubted(self, evidence: str) -> None:
+        found = self._doubts.get(id16(evidence), [])
+        found = sorted({*found, *self.cache.doubts(evidence)})
+        if found:
+            self._doubts[id16(evidence)] = found
+
+    @property
+    def looks(self) -> Looks:
+        """Looks at whole displays."""
+        if self._looks is None:
+            rows = self.rows([EVERYWHERE])
+            sources = self.canonical(rows.records["source"], self.directory.source_id)
+            self._looks = Looks(rows, self.codes[EVERYWHERE], sources)
+        return self._looks
 
     def roots(self) -> dict[str, int]:
         """Every family that something was recorded for, in order, with how many records it has."""
@@ -295,12 +369,13 @@ class _Assembly:
     def __init__(self, builder: Builder, rows: Rows, places: Sequence[str], kernel: Any) -> None:
         self.builder, self.places, self.kernel = builder, places, kernel
         self.codes, self.directory = builder.codes, builder.directory
-        looks = builder._looks
-        self.more = {**rows.more, **looks.more}
-        self.fates = {**rows.fates, **looks.fates}
+        looks = builder.looks
+        self.more = {**rows.more, **looks.rows.more}
+        self.fates = {**rows.fates, **looks.rows.fates}
         self.bad = rows.bad
-        records = np.concatenate([rows.records, looks.records]) if len(looks.records) else rows.records
-        self._arrange(records)
+        shown = np.unique(rows.records["source"][rows.records["kind"] == DISPLAY])
+        sources = set(builder.canonical(shown, self.directory.source_id).tolist())
+        self._arrange(np.concatenate([rows.records, looks.of(sorted(sources))]))
         self._singles: dict[bytes, int | None] = {}
         self.row_of = {bytes(self.id[n]): int(n) for n in np.flatnonzero(self.kind == EVIDENCE)}
 
@@ -342,7 +417,7 @@ class _Assembly:
         piece_of[:main] = piece_of[leader]
         joined = np.concatenate([order, np.arange(main, len(self.position))])
         pieces = self._pieces(rows, piece_of, joined, grounds)
-        return Testimony(pieces, self._spots(rows[rows < main], piece_of), self.codes, self.bad)
+        return Testimony(pieces, self._spots(rows[rows < main], piece_of), self.builder.tables, self.bad)
 
     def _fold(self) -> tuple[Any, Any]:
         r = self.records

@@ -17,13 +17,14 @@ import sqlite3
 import sys
 import time
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 from projections.shapes import COLUMNS, as_row, footing, heading, stale_notes, unseen_notes, verdict_shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from ledger.directory import Directory
@@ -99,28 +100,33 @@ def save(
         db.execute(statement)
     row = db.execute("SELECT value FROM meta WHERE name = 'lookup'").fetchone()
     before = json.loads(row[0]) if row else {}
+    after = before.get("head", 0)
     if before.get("registry") != directory.position:
         db.execute("DELETE FROM spelling")
         db.executemany("INSERT INTO spelling VALUES (?, ?, ?)", _spellings(directory))
-    db.executemany(
-        "INSERT OR IGNORE INTO redated VALUES (?)", _redated(directory, envelopes, before.get("head", 0))
-    )
-    files = [
+        moved = _every_move(directory, envelopes)
+    else:
+        moved = _moved(directory, envelopes, after)
+    redated = sorted({*_redated(directory, envelopes, after), *moved})
+    db.executemany("INSERT OR IGNORE INTO redated VALUES (?)", ((one,) for one in redated))
+    files = (
         *registry._CODE,
         "projections/registry.py",
         "projections/lookup.py",
         "projections/shapes.py",
         "projections/wording.py",
-    ]
-    states = {question: states_of(directory, question) for question in directory.questions}
-    kept = {
-        "files": files,
-        "code": _hash(files),
+    )
+    made_of = {
+        "files": list(files),
+        "code": _hash_once(files),
         "fingerprint": loaded.fingerprint,
         "registry": directory.position,
-        "head": head,
-        "questions": saved_bases(states, loaded.logic.params),
     }
+    if before.items() >= made_of.items():
+        kept = before | {"head": head}
+    else:
+        states = {question: states_of(directory, question) for question in directory.questions}
+        kept = made_of | {"head": head, "questions": saved_bases(states, loaded.logic.params)}
     db.execute("INSERT OR REPLACE INTO meta VALUES ('lookup', ?)", (json.dumps(kept),))
 
 
@@ -140,15 +146,48 @@ def _spellings(directory: Directory) -> Iterable[tuple[str, str, str]]:
             yield text, found.id, found.name
 
 
-def _redated(directory: Directory, envelopes: Envelopes, after: int) -> Iterable[tuple[str]]:
-    """Places of which a correction may have to be noted, among those recorded after a position."""
-    names = envelopes.codes.names
+def _redated(directory: Directory, envelopes: Envelopes, after: int) -> set[str]:
+    """Places of which a correction may have to be noted, by the dates it changed, among those recorded after a
+    position."""
+    found = ((place, changes) for place, _, changes in _corrections(envelopes, after))
+    return _named(directory, envelopes, {place for place, changes in found if _DATES & changes.keys()})
+
+
+def _moved(directory: Directory, envelopes: Envelopes, after: int) -> set[str]:
+    """Places to which corrections recorded after a position moved something."""
+    codes = envelopes.codes
+    found = {
+        (codes[place], at)
+        for _, at, changes in _corrections(envelopes, after)
+        if isinstance(place := changes.get("place"), str) and place in codes
+    }
+    moved = {place for place, at in found if any(at == one for one, _ in envelopes.moved(place))}
+    return _named(directory, envelopes, moved)
+
+
+def _every_move(directory: Directory, envelopes: Envelopes) -> set[str]:
+    """Places to which corrections moved something."""
+    return _named(directory, envelopes, {place for place, _, _ in envelopes.every_move()})
+
+
+def _corrections(envelopes: Envelopes, after: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(place, position of the entry, changes) of corrections recorded after a position."""
     found = envelopes.db.execute(
-        "SELECT place, data FROM fate WHERE name = 'entry-corrected' AND position > ?", (after,)
+        "SELECT place, at, data FROM fate WHERE name = 'entry-corrected' AND position > ?", (after,)
     )
-    codes = {place for place, data in found if _DATES & (json.loads(data).get("changes") or {}).keys()}
-    codes |= {place for place, _, _ in envelopes.every_move()}
-    return [(one,) for one in sorted({directory.place_id(names[code]) for code in codes})]
+    for place, at, data in found.fetchall():
+        yield place, at, json.loads(data).get("changes") or {}
+
+
+def _named(directory: Directory, envelopes: Envelopes, places: set[int]) -> set[str]:
+    names = envelopes.codes.names
+    return {directory.place_id(names[place]) for place in places}
+
+
+@lru_cache(maxsize=1)
+def _hash_once(files: tuple[str, ...]) -> str:
+    """Of the code that runs in this process, whatever becomes of the files meanwhile."""
+    return _hash(files)
 
 
 def _hash(files: Iterable[str]) -> str:

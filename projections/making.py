@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from projections.columns.judging import Judged
     from projections.columns.testimony import Builder
 
-__all__ = ["Made", "Maker", "Spot", "reshapes", "touched_by"]
+__all__ = ["Made", "Maker", "Spot", "Workshop", "reshapes", "touched_by"]
 
 #: Records judged at a time: some hundred megabytes while it lasts.
 _AT_ONCE = 120_000
+
+#: Events up to which it is sooner told to a builder what is new than made again.
+_FEW = 1_000
 
 #: Registry events after which every belief may differ, not only those of places touched.
 _RESHAPING = frozenset(
@@ -53,33 +57,59 @@ class Made:
     bad: list[tuple[str, str, int, str, str]] = field(default_factory=list)
 
 
-class Maker:
-    """Makes the rows of one logic's view, from a cache that has reached the head.
+class Workshop:
+    """What makers of views find ready from one catch-up to the next, so that one more claim costs what that
+    claim costs and not a look at the whole ledger.
 
-    ``known`` is the moment up to which sources are scored. ``event`` gives the event at a position, ``first``
-    the first event of a stream.
+    ``event`` gives the event at a position, ``first`` the first event of a stream. ``judged``: records judged
+    so far.
     """
 
     def __init__(
-        self,
-        envelopes: Envelopes,
-        event: Callable[[int], Recorded | None],
-        first: Callable[[str], Recorded | None],
-        directory: Directory,
-        logic: Logic,
-        known: int,
+        self, event: Callable[[int], Recorded | None], first: Callable[[str], Recorded | None]
     ) -> None:
-        self.envelopes, self.event, self.first = envelopes, event, first
-        self.directory, self.logic, self.known = directory, logic, known
+        self.event, self.first = event, first
+        self.judged = 0
         self._builder: Builder | None = None
 
-    @property
-    def builder(self) -> Builder:
-        if self._builder is None:
-            from projections.columns.testimony import Builder
+    def builder(self, envelopes: Envelopes, directory: Directory) -> Builder:
+        """A builder of testimony that knows all that the cache holds."""
+        from projections.columns.testimony import Builder
 
-            self._builder = Builder(self.envelopes, self.directory, self.event, self.first)
-        return self._builder
+        mark, kept = envelopes.mark(), self._builder
+        head = mark.position if mark else 0
+        if kept is None or not kept.fits(envelopes, directory) or not 0 <= head - kept.position <= _FEW:
+            kept = self._builder = Builder(envelopes, directory, self.event, self.first)
+        for position in range(kept.position + 1, head + 1):
+            recorded = self.event(position)
+            if recorded is not None:
+                kept.take(recorded)
+        return kept
+
+    def kernel(self, records: int) -> Any:
+        """The kernel to judge so many records with. A process that judges a few again and again has it loaded in
+        the end, though it would not for the first of them; it is compiled for the sake of many only."""
+        from projections.columns import modes
+
+        self.judged += records
+        return modes.chosen(max(records, min(self.judged, modes.ENOUGH - 1)))
+
+
+class Maker:
+    """Makes the rows of one logic's view, from a cache that has reached the head.
+
+    ``known`` is the moment up to which sources are scored.
+    """
+
+    def __init__(
+        self, workshop: Workshop, envelopes: Envelopes, directory: Directory, logic: Logic, known: int
+    ) -> None:
+        self.workshop, self.event, self.first = workshop, workshop.event, workshop.first
+        self.envelopes, self.directory, self.logic, self.known = envelopes, directory, logic, known
+
+    @cached_property
+    def builder(self) -> Builder:
+        return self.workshop.builder(self.envelopes, self.directory)
 
     @property
     def families(self) -> Any:
@@ -123,9 +153,8 @@ class Maker:
         import numpy as np
 
         from projections.columns.judging import Judge
-        from projections.columns.modes import chosen
 
-        kernel = chosen(sum(self._sizes(roots)))
+        kernel = self.workshop.kernel(sum(self._sizes(roots)))
         with np.errstate(over="ignore"):
             testimony = self.builder.testimony(roots, kernel)
             judge = Judge(testimony, self.directory, self.logic, self.known, kernel)
@@ -205,17 +234,29 @@ class Maker:
 
     # -- what there is no place for ------------------------------------------------------------------------
 
-    def strange(self) -> list[tuple[str, str, int, str, str]]:
-        """Entries on questions nobody opened."""
-        names, found = self.envelopes.codes.names, []
-        for place, question in self.envelopes.spoken_of():
-            if names[question] in self.directory.questions:
+    def strange(self, roots: Sequence[str] | None = None) -> list[tuple[str, str, int, str, str]]:
+        """Entries on questions nobody opened: on places of some families and on no place, or all there are."""
+        names, found, opened = self.envelopes.codes.names, [], self.directory.questions
+        for place, question in self._spoken_of(roots):
+            if names[question] in opened:
                 continue
             for at, packed in self.envelopes.positions(place):
                 if PACK.unpack(packed)[7] == question and (first := self.event(at)) is not None:
                     error = f"no question {names[question]!r} was opened"
                     found.append((names[place], names[question], at, first.entry, error))
         return found
+
+    def _spoken_of(self, roots: Sequence[str] | None) -> Iterator[tuple[int, int]]:
+        """(place, question) of everything recorded for some families and for no place."""
+        if roots is None:
+            yield from self.envelopes.spoken_of()
+            return
+        for place in (EVERYWHERE, *(one for root in roots for one in self.families.ids(root))):
+            code = self.envelopes.codes.get(place)
+            if code is not None:
+                yield from self.envelopes.db.execute(
+                    "SELECT place, question FROM asked WHERE place = ?", (code,)
+                ).fetchall()
 
 
 def _sightings(knots: Sequence[blobs.Knot], shown: list[str]) -> list[tuple[int, int, int]]:
@@ -252,32 +293,50 @@ def _places(recorded: Recorded, maker: Maker, first: Callable[[str], Recorded | 
     if recorded.name == "place-registered":
         # What was said of the whole reaches its new part.
         return {recorded.data["place"]} if recorded.data.get("parent") else set()
-    changes: dict[str, Any] = {}
     if recorded.name in ENTRIES:
-        entry = recorded
+        entry, versions = recorded, [recorded.data]
     elif recorded.name in FATES:
         found = first(recorded.stream)
         if found is None or found.name not in ENTRIES:
             return set()
-        entry, changes = found, recorded.data.get("changes") or {}
+        entry, versions = found, _versions(found, envelopes)
     else:
         return set()
-    corrected = {**entry.data, **changes}
-    places = {entry.data.get("place") or EVERYWHERE, corrected.get("place") or EVERYWHERE}
+    places = _stood(versions)
     if EVERYWHERE in places:
-        for source in (entry.data["source"], corrected["source"]):
+        for source in _texts(versions, "source"):
             for one in maker.directory.merged_sources_into(source):
                 if one in envelopes.codes:
                     places |= {names[code] for code in envelopes.showing(envelopes.codes[one])}
     if entry.name == "evidence-reported" and recorded is not entry:
         places |= {names[code] for code in _leaning(envelopes, entry.stream)}
-    for target in (entry.data.get("target"), corrected.get("target")):
-        if target and str(target).startswith("e-"):
-            evidence = first(target)
-            if evidence is not None:
-                places.add(evidence.data.get("place") or EVERYWHERE)
-                places |= {names[code] for code in _leaning(envelopes, target)}
+    for target in _texts(versions, "target"):
+        if target.startswith("e-") and (evidence := first(target)) is not None:
+            places |= _stood(_versions(evidence, envelopes))
+            places |= {names[code] for code in _leaning(envelopes, target)}
     return places
+
+
+def _versions(entry: Recorded, envelopes: Envelopes) -> list[dict[str, Any]]:
+    """The author fields an entry was recorded with, and what each correction made of them: whatever befalls it
+    now concerns every place where it ever stood."""
+    versions, home = [entry.data], entry.data.get("place") or EVERYWHERE
+    for one in envelopes.fates(envelopes.codes[home]) if home in envelopes.codes else ():
+        if one.at == entry.position and one.name == "entry-corrected":
+            changes = orjson.loads(one.data).get("changes")
+            if isinstance(changes, dict):
+                versions.append({**versions[-1], **changes})
+    return versions
+
+
+def _stood(versions: Sequence[dict[str, Any]]) -> set[str]:
+    """The places of an entry, ``EVERYWHERE`` where it named none."""
+    nowhere = {EVERYWHERE} if any(not one.get("place") for one in versions) else set()
+    return nowhere | _texts(versions, "place")
+
+
+def _texts(versions: Sequence[dict[str, Any]], name: str) -> set[str]:
+    return {one[name] for one in versions if isinstance(one.get(name), str)}
 
 
 def _leaning(envelopes: Envelopes, evidence: str) -> set[int]:

@@ -36,7 +36,7 @@ from projections.credibility import Score
 from projections.engine import Projection, Quarantined, fold
 from projections.envelopes import shape
 from projections.envelopes.cache import Damaged, Envelopes
-from projections.making import Made, Maker, Spot, reshapes, touched_by
+from projections.making import Made, Maker, Spot, Workshop, reshapes, touched_by
 from projections.record import Record
 from projections.registry import Loaded, fingerprint
 
@@ -56,6 +56,7 @@ _BELIEFS = """
 CREATE TABLE IF NOT EXISTS spot (
   n INTEGER PRIMARY KEY, place TEXT NOT NULL, question TEXT NOT NULL, knots INTEGER NOT NULL,
   first INTEGER, due INTEGER, data BLOB NOT NULL, UNIQUE (place, question)) STRICT;
+CREATE INDEX IF NOT EXISTS spot_due ON spot (due) WHERE due IS NOT NULL;
 CREATE TABLE IF NOT EXISTS score (
   place TEXT NOT NULL, question TEXT NOT NULL, sources TEXT NOT NULL, counts BLOB NOT NULL,
   PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
@@ -93,6 +94,11 @@ class View:
         self.db.execute("PRAGMA cache_size = -65536")
         self.db.execute("PRAGMA synchronous = OFF")  # what a power cut damages is made again
         self.db.executescript(_META + schema)
+        self._file = _file(path)
+
+    def in_place(self) -> bool:
+        """Whether the open file is still the one of that name: others may have moved a newer one there."""
+        return _file(self.path) == self._file
 
     def close(self) -> None:
         self.db.close()
@@ -171,8 +177,11 @@ class Views:
         self.progress = progress or (lambda what, done, of: None)
         self._open: dict[str, View] = {}
         self._cache: Envelopes | None = None
+        self._cache_file: tuple[int, int] | None = None
+        self._workshop = Workshop(ledger.event, self._first)
 
     def close(self) -> None:
+        self._workshop = Workshop(self.ledger.event, self._first)
         if self._cache is not None:
             self._cache.close()
             self._cache = None
@@ -195,12 +204,17 @@ class Views:
         return cache
 
     def _opened_cache(self) -> Envelopes:
+        path = self.root / f"envelopes@{shape.VERSION}.db"
+        if self._cache is not None and _file(path) != self._cache_file:
+            self._cache.close()
+            self._cache = None
         if self._cache is None:
             self._folder()
             try:
-                self._cache = Envelopes(self.root / f"envelopes@{shape.VERSION}.db")
+                self._cache = Envelopes(path)
             except sqlite3.OperationalError as error:
                 raise self._unwritable(error) from None
+            self._cache_file = _file(path)
         return self._cache
 
     def _reading_progress(self, done: int, of: int) -> None:
@@ -238,7 +252,7 @@ class Views:
         envelopes = self.envelopes(head)
         last = self.ledger.event(head)
         known = instant_key(last.recorded) if last else 0
-        maker = Maker(envelopes, self.ledger.event, self._first, directory, loaded.logic, known)
+        maker = Maker(self._workshop, envelopes, directory, loaded.logic, known)
         if view is None or stamp is None or replay or not self._fits(stamp, head):
             view = self._rebuild(path, maker, loaded, head)
         else:
@@ -343,7 +357,7 @@ class Views:
                     view.db.execute(f"DELETE FROM {table} WHERE place = ?", (place,))
         if roots:
             self._put(view, maker.make(roots))
-        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
+        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange(roots))
         view.put_stamp(self._stamp(head, loaded.fingerprint))
         lookup.save(view.db, loaded, maker.directory, maker.envelopes, head)
 
@@ -395,7 +409,9 @@ class Views:
 
     def _view(self, name: str, schema: str) -> View:
         if name in self._open:
-            return self._open[name]
+            if self._open[name].in_place():
+                return self._open[name]
+            self._open.pop(name).close()
         try:
             self._folder()
             view = View(self.root / name, schema)
@@ -506,6 +522,15 @@ def _candidate(path: Path, stamp: Stamp) -> View:
     view = View(path, _BELIEFS)
     view.begin(stamp)
     return view
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file stands under a name; None: no file."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import numpy as np
 from ledger.directory import Directory
 from projections.belief.base import Logic
 from projections.belief.tally import DAY_US, EPOCH
-from projections.case import states_of
 from projections.columns.motion import new_chain
 from projections.columns.shapes import (
     C_DAY,
@@ -23,7 +22,7 @@ from projections.columns.shapes import (
     Chain,
     Hearing,
 )
-from projections.columns.tables import asked, motions
+from projections.columns.tables import Question
 from projections.columns.testimony import Spot, Testimony
 from projections.envelopes.shape import CLAIM, PREDICTS
 
@@ -66,15 +65,6 @@ class _Heard:
     piece: Any
 
 
-@dataclass(slots=True)
-class _Question:
-    """One question's tables as the kernel takes them."""
-
-    asked: Any
-    motions: Any
-    size: int
-
-
 class Judge:
     """Judges the spots of one testimony under one logic, as known by a moment for the scores."""
 
@@ -87,27 +77,15 @@ class Judge:
         self.factor = np.ones(len(testimony.pieces.of))
         self._of = testimony.pieces.of
         self._pieces = self.structs.Pieces(*testimony.pieces)
-        self._questions: dict[str, _Question] = {}
         names = len(self.codes.names)
         self._by_source = np.full(names, -1)
         self._voices = np.full(names, -1)
         self._at = np.full(len(self._of), -1)
-        places = {one: n for n, one in enumerate(sorted(directory.places))}
-        self._rank = np.array([places.get(name, 0) for name in self.codes.names], np.int64)
+        self._rank = testimony.tables.rank()
 
-    def question(self, name: str) -> _Question:
+    def question(self, name: str) -> Question:
         """The tables of a question."""
-        found = self._questions.get(name)
-        if found is None:
-            states = states_of(self.directory, name)
-            moved = motions(states, self.logic.params)
-            assert moved is not None
-            tables = asked(states, self.logic.params, self.directory, self.codes)
-            found = _Question(self.structs.Asked(*tables), self.structs.Motions(*moved), len(states))
-            if not moved.slots[-1]:
-                self.kernel.combination(found.motions, np.zeros(len(states), np.int64))
-            self._questions[name] = found
-        return found
+        return self.testimony.tables.question(name, self.logic.params, self.kernel)
 
     def judge(self, spot: Spot) -> Judged:
         """Knots and scores of one spot."""
@@ -146,7 +124,7 @@ class Judge:
             self._due(heard),
         )
 
-    def _opened(self, spot: Spot, q: _Question) -> _Heard:
+    def _opened(self, spot: Spot, q: Question) -> _Heard:
         k, p = self.kernel, self._pieces
         piece, reach = k.instances(p, spot.ranges, spot.reaches, spot.beside)
         arrays, *happening = k.open_spot(
@@ -155,7 +133,7 @@ class Judge:
         known, act, who, extra = happening
         return _Heard(Hearing(*arrays), self.structs.Hearing(*arrays), known, act, who, extra, piece)
 
-    def _scored(self, spot: Spot, heard: _Heard, chain: Chain, c: Any, q: _Question) -> tuple[list[str], Any]:
+    def _scored(self, spot: Spot, heard: _Heard, chain: Chain, c: Any, q: Question) -> tuple[list[str], Any]:
         """Sources and their scores; what is said of a named part is scored with the whole, and not twice."""
         if self.directory.whole(spot.place) is not None:
             return [], np.zeros((0, SCORES), np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +14,55 @@ from projections.belief.assembly import RULING_RATE
 from projections.belief.labels import NOTHING, States, emissions, ruled, ruled_out, standing
 from projections.belief.motion import Motion, motion
 from projections.belief.params import Params
+from projections.case import states_of
 from projections.columns.motion import new_motions
 from projections.columns.shapes import N_LINKS_FROM, N_LINKS_TO, N_RELATION, N_STATE, Asked, Motions
 from projections.envelopes.reading import Codes
+
+
+@dataclass(slots=True)
+class Question:
+    """One question's tables as the kernel takes them. ``names``: how many names they know."""
+
+    asked: Any
+    motions: Any
+    size: int
+    names: int
+
+
+class Tables:
+    """The tables of a directory's questions, made once for all that is judged by it."""
+
+    def __init__(self, directory: Directory, codes: Codes) -> None:
+        self.directory, self.codes = directory, codes
+        self._questions: dict[Hashable, Question] = {}
+        self._rank = np.empty(0, np.int64)
+
+    def question(self, name: str, params: Params, kernel: Any) -> Question:
+        """The tables of a question under some parameters; made again where names were added since."""
+        key = name, params, kernel.compiled
+        found = self._questions.get(key)
+        if found is None or found.names != len(self.codes.names):
+            found = self._questions[key] = self._made(name, params, kernel)
+        return found
+
+    def _made(self, name: str, params: Params, kernel: Any) -> Question:
+        states = states_of(self.directory, name)
+        moved = motions(states, params)
+        assert moved is not None
+        tables = asked(states, params, self.directory, self.codes)
+        structs, size = kernel.structs, len(states)
+        found = Question(structs.Asked(*tables), structs.Motions(*moved), size, len(self.codes.names))
+        if not moved.slots[-1]:
+            kernel.combination(found.motions, np.zeros(size, np.int64))
+        return found
+
+    def rank(self) -> Any:
+        """By code: where a place stands among all places, in order of their ids; 0 for other names."""
+        if len(self._rank) != len(self.codes.names):
+            places = {one: n for n, one in enumerate(sorted(self.directory.places))}
+            self._rank = np.array([places.get(name, 0) for name in self.codes.names], np.int64)
+        return self._rank
 
 
 def asked(states: States, params: Params, directory: Directory, codes: Codes) -> Asked:

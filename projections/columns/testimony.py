@@ -7,7 +7,7 @@ said of one is heard at the others. A *spot* is a place and a question.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,6 @@ from projections.columns.shapes import (
     OWN,
     P_ACT,
     P_CARRIER_FROM,
-    P_CARRIER_TO,
     P_DOUBT_FROM,
     P_GROUND_FROM,
     P_HI,
@@ -54,8 +53,9 @@ from projections.columns.shapes import (
     UNVERIFIABLE,
     Pieces,
 )
+from projections.columns.tables import Tables
 from projections.envelopes.cache import Envelopes
-from projections.envelopes.reading import EVERYWHERE, Codes, Reader, id16
+from projections.envelopes.reading import ENTRIES, EVERYWHERE, FATES, Codes, Fated, Reader, id16
 from projections.envelopes.shape import (
     CARRIERS,
     CLAIM,
@@ -76,6 +76,12 @@ Read = Callable[[int], "Recorded | None"]
 
 Find = Callable[[str], "Recorded | None"]
 """The first event of a stream."""
+
+#: Places in one query, far below SQLite's limit of parameters.
+_PLACES_AT_ONCE = 500
+
+#: Rows of pieces that are filled column by column while they are near.
+_ROWS_AT_ONCE = 2_048
 
 _VERDICTS = {"true": TRUE, "false": FALSE, "unverifiable": UNVERIFIABLE}
 
@@ -98,8 +104,12 @@ class Testimony:
 
     pieces: Pieces
     spots: list[Spot]
-    codes: Codes
+    tables: Tables
     bad: dict[str, list[Poisoned]] = field(default_factory=dict)
+
+    @property
+    def codes(self) -> Codes:
+        return self.tables.codes
 
 
 class Families:
@@ -136,6 +146,29 @@ class Families:
         return list(found)
 
 
+class Merged:
+    """Codes after merges: a table by code, in which −1 (no name) stands for itself.
+
+    ``of`` says which name answers for another, ``old`` are those for which another may.
+    """
+
+    def __init__(self, codes: Codes, of: Callable[[str], str], old: Collection[str]) -> None:
+        self.codes, self.of, self.old = codes, of, old
+        self._table = np.empty(0, np.int64)
+
+    def __call__(self, codes: Any) -> Any:
+        if len(self._table) != len(self.codes.names) + 1:
+            self._fill()
+        return self._table[codes]
+
+    def _fill(self) -> None:
+        changed = {self.codes[one]: self.codes[self.of(one)] for one in self.old if one in self.codes}
+        self._table = np.arange(len(self.codes.names) + 1)
+        self._table[-1] = -1
+        for code, into in changed.items():
+            self._table[code] = into
+
+
 class Rows:
     """Records of some places as corrected. ``more`` holds by position what has no room in a record."""
 
@@ -146,13 +179,42 @@ class Rows:
         self.bad: dict[str, list[Poisoned]] = {}
 
 
+class Looks:
+    """Looks at whole displays, to be had by whose displays they are.
+
+    ``odd``: rows that a correction has given a place, or that never were a look: whoever asks gets them.
+    """
+
+    def __init__(self, rows: Rows, everywhere: int, sources: Any) -> None:
+        self.rows = rows
+        plain = rows.records["place"] == everywhere
+        self.odd = np.flatnonzero(~plain)
+        found = np.flatnonzero(plain)
+        found = found[np.argsort(sources[found], kind="stable")]
+        cuts = np.flatnonzero(np.diff(sources[found])) + 1
+        self._by_source = {int(sources[some[0]]): some for some in np.split(found, cuts) if len(some)}
+
+    def of(self, sources: Sequence[int]) -> Any:
+        """The records of some sources, in order of position."""
+        some = [self._by_source[one] for one in sources if one in self._by_source]
+        return self.rows.records[np.sort(np.concatenate([self.odd, *some]))]
+
+
 class Builder:
-    """Makes testimony of families, as the ledger held it at the cache's position."""
+    """Makes testimony of families, as the ledger held it at the cache's position.
+
+    It may be kept while the cache grows, as long as it ``fits``: ``take`` tells it of what was recorded since
+    it was at ``position``.
+    """
 
     def __init__(self, cache: Envelopes, directory: Directory, read: Read, find: Find) -> None:
         self.cache, self.directory, self.read, self.find = cache, directory, read, find
+        mark = cache.mark()
+        self.position = mark.position if mark else 0
+        self._registered = directory.position
+        self._given = cache.codes
         self.families = Families(directory)
-        self.recorded = dict(cache.codes)
+        self.recorded = dict(self._given)
         self.codes = Codes(cache.codes.names)
         for source in directory.sources:
             self.codes[source]
@@ -166,7 +228,7 @@ class Builder:
         self._linked = {directory.source_id(one) for link in directory.links for one in link.sources}
         # Days on which a link begins, or has ended: between two of them nobody's voice changes.
         ends = ((link.lo, None if link.hi is None else link.hi + 1) for link in directory.links)
-        self._link_days = sorted({day for pair in ends for day in pair if day is not None})
+        self.link_days = sorted({day for pair in ends for day in pair if day is not None})
         self._voices: dict[tuple[str, int], tuple[int, list[int]]] = {}
         self._moved: dict[int, list[tuple[int, int]]] = {}
         for into, position, home in cache.every_move():
@@ -174,7 +236,50 @@ class Builder:
         self._doubts: dict[bytes, list[tuple[int, int]]] = {}
         for evidence, position, home in cache.every_doubt():
             self._doubts.setdefault(id16(evidence), []).append((position, home))
-        self._looks = self.rows([EVERYWHERE])
+        self.tables = Tables(directory, self.codes)
+        merged = directory.merged_ids()
+        aliases = {one for place in directory.places.values() for one in place.aliases}
+        self.place_of = Merged(self.codes, directory.place_id, merged | aliases)
+        self.source_of = Merged(self.codes, directory.source_id, merged)
+        self._looks: Looks | None = None
+
+    # -- growing -------------------------------------------------------------------------------------------
+
+    def fits(self, cache: Envelopes, directory: Directory) -> bool:
+        """Whether this was made of the same names and the same registry as the cache and a directory hold now."""
+        same = cache.codes is self._given and len(self._given) == len(self.recorded)
+        return same and directory is self.directory and directory.position == self._registered
+
+    def take(self, recorded: Recorded) -> None:
+        """Note what an event, in the cache by now, brings to places beside its own."""
+        self.position = recorded.position
+        entry = self.find(recorded.stream) if recorded.name in FATES else recorded
+        if entry is None or entry.name not in ENTRIES:
+            return
+        if not entry.data.get("place"):
+            self._looks = None
+        changes = recorded.data.get("changes")
+        changes = changes if isinstance(changes, dict) else {}
+        place = changes.get("place")
+        if isinstance(place, str) and place in self.recorded:
+            self._moved[self.recorded[place]] = self.cache.moved(self.recorded[place])
+        for target in (entry.data.get("target"), changes.get("target")):
+            if isinstance(target, str) and target.startswith("e-"):
+                self._doubted(target)
+
+    def _doubted(self, evidence: str) -> None:
+        found = self._doubts.get(id16(evidence), [])
+        found = sorted({*found, *self.cache.doubts(evidence)})
+        if found:
+            self._doubts[id16(evidence)] = found
+
+    @property
+    def looks(self) -> Looks:
+        """Looks at whole displays."""
+        if self._looks is None:
+            rows = self.rows([EVERYWHERE])
+            self._looks = Looks(rows, self.codes[EVERYWHERE], self.source_of(rows.records["source"]))
+        return self._looks
 
     def roots(self) -> dict[str, int]:
         """Every family that something was recorded for, in order, with how many records it has."""
@@ -192,13 +297,11 @@ class Builder:
         rows = Rows()
         codes = [self.recorded[place] for place in places if place in self.recorded]
         parts = [self.cache.records(codes)]
-        fates = [fate for code in codes for fate in self.cache.fates(code)]
+        fates = [Fated(*row) for row in self._filed("SELECT * FROM fate", codes)]
+        found = self._filed("SELECT position, data FROM more", codes)
+        rows.more.update((at, orjson.loads(data)) for at, data in found)
         for code in codes:
-            rows.more.update((at, orjson.loads(data)) for at, data in self.cache.more(code))
-        for place in places:
-            if place not in self.recorded:
-                continue
-            for position, home in self._moved.get(self.recorded[place], ()):
+            for position, home in self._moved.get(code, ()):
                 if home not in codes:
                     parts.append(self._one(home, position, rows))
                     fates += [fate for fate in self.cache.fates(home) if fate.at == position]
@@ -206,6 +309,12 @@ class Builder:
         if fates:
             self._befall(rows, fates)
         return rows
+
+    def _filed(self, select: str, places: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        """The rows of one of the cache's tables that are filed under some places."""
+        for begin in range(0, len(places), _PLACES_AT_ONCE):
+            some = places[begin : begin + _PLACES_AT_ONCE]
+            yield from self.cache.db.execute(f"{select} WHERE place IN ({','.join('?' * len(some))})", some)
 
     def _one(self, place: int, position: int, rows: Rows) -> Any:
         """One record of a place."""
@@ -237,7 +346,7 @@ class Builder:
         for bad in poisoned:
             at = next(one.at for one in recorded if one.position == bad.position)
             rows.bad.setdefault(places[at], []).append(bad)
-        records = None
+        records, poisoned_rows = None, False
         for entry in entries.values():
             at = entry.row.position
             if entry.fates:
@@ -256,10 +365,11 @@ class Builder:
                 rows.more.update((at, orjson.loads(data)) for at, _, data in made.more)
             except Exception as error:
                 records[index[at]]["place"] = -2
+                poisoned_rows = True
                 bad = Poisoned(at, entry.row.id, f"{type(error).__name__}: {error}")
                 rows.bad.setdefault(places[at], []).append(bad)
         if records is not None:
-            rows.records = records[records["place"] != -2]
+            rows.records = records[records["place"] != -2] if poisoned_rows else records
 
     # -- testimony -----------------------------------------------------------------------------------------
 
@@ -269,18 +379,18 @@ class Builder:
         places = [place for root in roots for place in self.families.members(root)]
         return _Assembly(self, rows, places, kernel).testimony()
 
-    def canonical(self, codes: Any, of: Callable[[str], str]) -> Any:
-        """Codes after merges."""
-        unique, inverse = np.unique(codes, return_inverse=True)
-        mapped = [one if one < 0 else self.codes[of(self.codes.names[one])] for one in unique.tolist()]
-        return np.array(mapped, np.int64)[inverse]
+    def is_linked(self, sources: Any) -> Any:
+        """Whether each was ever linked with another."""
+        linked = np.zeros(len(self.codes.names) + 1, bool)
+        linked[[self.codes[one] for one in self._linked]] = True
+        return linked[sources]
 
     def voice(self, source: int, day: int) -> tuple[int, list[int]]:
         """(number of the voice, others who speak with it) of a source on a day."""
         name = self.codes.names[source]
         if name not in self._linked:
             return source, []
-        since = bisect_right(self._link_days, day)
+        since = bisect_right(self.link_days, day)
         found = self._voices.get((name, since))
         if found is None:
             voice = self.directory.linked(name, day)
@@ -295,39 +405,41 @@ class _Assembly:
     def __init__(self, builder: Builder, rows: Rows, places: Sequence[str], kernel: Any) -> None:
         self.builder, self.places, self.kernel = builder, places, kernel
         self.codes, self.directory = builder.codes, builder.directory
-        looks = builder._looks
-        self.more = {**rows.more, **looks.more}
-        self.fates = {**rows.fates, **looks.fates}
+        looks = builder.looks
+        self.more = {**rows.more, **looks.rows.more}
+        self.fates = {**rows.fates, **looks.rows.fates}
         self.bad = rows.bad
-        records = np.concatenate([rows.records, looks.records]) if len(looks.records) else rows.records
-        self._arrange(records)
+        shown = builder.source_of(rows.records["source"][rows.records["kind"] == DISPLAY])
+        looked = looks.of(sorted(set(shown.tolist())))
+        self._arrange(np.concatenate([rows.records, looked]) if len(looked) else rows.records)
         self._singles: dict[bytes, int | None] = {}
-        self.row_of = {bytes(self.id[n]): int(n) for n in np.flatnonzero(self.kind == EVIDENCE)}
+        evidence = np.flatnonzero(self.kind == EVIDENCE)
+        self.row_of = dict(zip(_names(self.id[evidence]), evidence.tolist(), strict=True))
 
     def _arrange(self, records: Any) -> None:
         """Rows by question, place and position, names as they are after merges."""
         builder = self.builder
         everywhere = self.codes[EVERYWHERE]
-        place = builder.canonical(records["place"], self.directory.place_id)
+        place, source = builder.place_of(records["place"]), builder.source_of(records["source"])
         place[place == everywhere] = -1
         wanted = np.zeros(len(self.codes.names) + 1, bool)
         wanted[[self.codes[one] for one in self.places]] = True
         wanted[-1] = True  # looks at whole displays
         kept = wanted[place]
+        if not kept.all():
+            records, place, source = records[kept], place[kept], source[kept]
         self.width = len(self.codes.names) + 2
-        key = records["question"].astype(np.int64) * self.width + place + 1
         # Looks at whole displays lie by source, so that a spot takes those of the sources it is displayed by.
-        source = builder.canonical(records["source"], self.directory.source_id)
-        order = np.lexsort((records["position"], np.where(place < 0, source, 0), key))
-        order = order[kept[order]]
-        records = records[order]
-        self.records, self.place, self.key = records, place[order], key[order]
-        self.source = source[order]
+        within = np.where(place < 0, source, place + self.width)
+        order = _ordered(records["question"], within, records["position"], 2 * self.width)
+        records = records.take(order)
+        self.records, self.place, self.source = records, place[order], source[order]
         self.position = records["position"].copy()
         self.kind, self.act = records["kind"].copy(), records["act"].copy()
         self.known, self.lo, self.hi = (records[name].astype(np.int64) for name in ("known", "lo", "hi"))
         self.id, self.flags = records["id"].copy(), records["flags"].copy()
         self.question = records["question"].astype(np.int64)
+        self.key = self.question * self.width + self.place + 1
 
     def testimony(self) -> Testimony:
         leader, order = self._fold()
@@ -342,7 +454,7 @@ class _Assembly:
         piece_of[:main] = piece_of[leader]
         joined = np.concatenate([order, np.arange(main, len(self.position))])
         pieces = self._pieces(rows, piece_of, joined, grounds)
-        return Testimony(pieces, self._spots(rows[rows < main], piece_of), self.codes, self.bad)
+        return Testimony(pieces, self._spots(rows[rows < main], piece_of), self.builder.tables, self.bad)
 
     def _fold(self) -> tuple[Any, Any]:
         r = self.records
@@ -465,11 +577,11 @@ class _Assembly:
     def _append(self, records: Any) -> int:
         """Put a row behind all others; it stands for itself."""
         builder = self.builder
-        place = builder.canonical(records["place"], self.directory.place_id)
+        place = builder.place_of(records["place"])
         self.records = np.concatenate([self.records, records])
         self.place = np.concatenate([self.place, place])
         self.key = np.concatenate([self.key, [-1]])
-        source = builder.canonical(records["source"], self.directory.source_id)
+        source = builder.source_of(records["source"])
         self.source = np.concatenate([self.source, source])
         for name in ("position", "kind", "act", "id", "flags"):
             setattr(self, name, np.concatenate([getattr(self, name), records[name]]))
@@ -483,8 +595,11 @@ class _Assembly:
         known = self.builder._doubts
         if not known:
             return
-        evidence = np.flatnonzero(self.kind == EVIDENCE).tolist()
-        doubted = [(n, known[name]) for n in evidence if (name := bytes(self.id[n])) in known]
+        evidence = np.flatnonzero(self.kind == EVIDENCE)
+        named = zip(evidence.tolist(), _names(self.id[evidence]), strict=True)
+        doubted = [(n, known[name]) for n, name in named if name in known]
+        if not doubted:
+            return
         at = _index(self.position, {position for _, by in doubted for position, _ in by})
         for n, by in doubted:
             for position, home in by:
@@ -510,16 +625,13 @@ class _Assembly:
         ids = np.ascontiguousarray(self.id).view(">u8").reshape(-1, 2).astype(np.uint64)
         ids = (ids ^ np.uint64(1 << 63)).view(np.int64)
         order_id = ids[rows]
-        reports = np.bincount(piece_of, minlength=count)
-        for n in np.flatnonzero(reports[piece_of] > 1).tolist():
-            piece = piece_of[n]
-            if self.known[n] == self.known[rows[piece]] and tuple(ids[n]) < tuple(order_id[piece]):
-                order_id[piece] = ids[n]
-        of = np.zeros((count, P_WIDTH), np.int64)
-        of[:, P_RETRACTED] = of[:, P_VOIDED] = NEVER
+        if count < len(piece_of):
+            several = np.bincount(piece_of, minlength=count)[piece_of] > 1
+            _least(order_id, ids, piece_of, several & (self.known == self.known[rows][piece_of]))
+        retracted, voided = np.full(count, NEVER), np.full(count, NEVER)
         verdicts: dict[int, list[tuple[int, int]]] = {}
         if self.fates:
-            self._fated(piece_of, joined, of[:, P_RETRACTED], of[:, P_VOIDED], verdicts)
+            self._fated(piece_of, joined, retracted, voided, verdicts)
         leant: dict[int, list[tuple[int, int]]] = {}
         for n, evidence in sorted(grounds.items()):
             piece = int(piece_of[n])
@@ -531,22 +643,28 @@ class _Assembly:
                         known.append(other)
         doubts: dict[int, list[tuple[int, int]]] = {}
         for n, by in self.doubts.items():
-            found = doubts.setdefault(int(piece_of[n]), [])
+            against = doubts.setdefault(int(piece_of[n]), [])
             for one in by:
                 pair = (int(self.known[n]), int(piece_of[one]))
-                if all(pair[1] != other for _, other in found):
-                    found.append(pair)
+                if all(pair[1] != other for _, other in against):
+                    against.append(pair)
         source = self.source[rows]
         voice, linked = self._voices(source, r["said"][rows])
-        lists = [
-            _listed(of, P_VERDICT_FROM, verdicts, 0),
-            _listed(of, P_GROUND_FROM, leant, sum(map(len, verdicts.values()))),
-        ]
-        for column, more in ((P_DOUBT_FROM, doubts), (P_LINKED_FROM, linked)):
-            lists.append(_listed(of, column, more, sum(map(len, lists))))
-        lists.append(self._carriers(of, piece_of, sum(map(len, lists))))
+        columns: list[tuple[int, Any]] = []
+        lists: list[Any] = []
+        for column, (owners, found) in (
+            (P_VERDICT_FROM, _flat(verdicts)),
+            (P_GROUND_FROM, _flat(leant)),
+            (P_DOUBT_FROM, _flat(doubts)),
+            (P_LINKED_FROM, linked),
+            (P_CARRIER_FROM, self._carriers(piece_of)),
+        ):
+            counts = np.bincount(owners, minlength=count)
+            ends = sum(map(len, lists)) + np.cumsum(counts)
+            columns += [(column, ends - counts), (column + 1, ends)]
+            lists.append(found)
         flags = self.flags[rows]
-        for column, values in (
+        columns += (
             (P_POSITION, self.position[rows]),
             (P_KIND, self.kind[rows]),
             (P_ACT, self.act[rows]),
@@ -564,9 +682,15 @@ class _Assembly:
             (P_ORDER_KNOWN, self.known[rows]),
             (P_ID_HIGH, order_id[:, 0]),
             (P_ID_LOW, order_id[:, 1]),
+            (P_RETRACTED, retracted),
+            (P_VOIDED, voided),
             (P_VOICE, voice),
-        ):
-            of[:, column] = values
+        )
+        of = np.empty((count, P_WIDTH), np.int64)
+        for begin in range(0, count, _ROWS_AT_ONCE):
+            some = slice(begin, begin + _ROWS_AT_ONCE)
+            for column, values in columns:
+                of[some, column] = values[some]
         return Pieces(of, np.concatenate(lists))
 
     def _fated(
@@ -592,8 +716,8 @@ class _Assembly:
                 elif fate.name == "evidence-voided":
                     voided[piece] = min(voided[piece], max(known, ruled_at(fate.data, fate.recorded)))
 
-    def _carriers(self, of: Any, piece_of: Any, base: int) -> Any:
-        """Who carried each piece, and when that was known, as a list behind ``base`` others."""
+    def _carriers(self, piece_of: Any) -> tuple[Any, Any]:
+        """Who carried each piece: the pieces in order, and when that was known with who it was, as a list."""
         via = self.records["via"]
         carried = np.flatnonzero(via[:, 0] >= 0)
         pieces, known, by = [], [], []
@@ -609,22 +733,26 @@ class _Assembly:
             by.append(np.array(rest, np.int64))
         owner, moment, carrier = (np.concatenate(one) for one in (pieces, known, by))
         order = np.argsort(owner, kind="stable")
-        if len(carrier):
-            carrier = self.builder.canonical(carrier, self.directory.source_id)
-        ends = base + np.cumsum(np.bincount(owner, minlength=len(of)))
-        of[:, P_CARRIER_TO] = ends
-        of[:, P_CARRIER_FROM] = np.concatenate([[base], ends[:-1]])
-        return np.stack([moment[order], carrier[order]], axis=1).astype(np.int64).reshape(-1, 2)
+        carrier = self.builder.source_of(carrier.astype(np.int64))
+        return owner[order], np.stack([moment[order], carrier[order]], axis=1)
 
-    def _voices(self, source: Any, said: Any) -> tuple[Any, dict[int, list[tuple[int, int]]]]:
-        voice = source.copy()
-        linked: dict[int, list[tuple[int, int]]] = {}
-        if self.builder._linked:
-            codes = [self.codes[one] for one in self.builder._linked]
-            for n in np.flatnonzero(np.isin(source, codes)).tolist():
-                voice[n], others = self.builder.voice(int(source[n]), int(said[n]))
-                linked[n] = [(0, one) for one in others]
-        return voice, linked
+    def _voices(self, source: Any, said: Any) -> tuple[Any, tuple[Any, Any]]:
+        """The voice of each piece; and those that have others speak with them, with the list of whom."""
+        builder, voice = self.builder, source.copy()
+        some = np.flatnonzero(builder.is_linked(source))
+        if not len(some):
+            return voice, _flat({})
+        since = np.searchsorted(builder.link_days, said[some], "right")
+        # Everybody between two days on which something of the links changes speaks as he does on any of them.
+        pairs = source[some] * (len(builder.link_days) + 1) + since
+        _, first, which = np.unique(pairs, return_index=True, return_inverse=True)
+        found = [builder.voice(int(source[some[n]]), int(said[some[n]])) for n in first.tolist()]
+        voice[some] = np.array([one for one, _ in found], np.int64)[which]
+        counts = np.array([len(others) for _, others in found], np.int64)
+        flat = np.array([one for _, others in found for one in others], np.int64)
+        begins, many = (np.cumsum(counts) - counts)[which], counts[which]
+        at = np.repeat(begins - (np.cumsum(many) - many), many) + np.arange(many.sum())
+        return voice, (np.repeat(some, many), np.stack([np.zeros(len(at), np.int64), flat[at]], axis=1))
 
     # -- spots -------------------------------------------------------------------------------------------------
 
@@ -639,17 +767,14 @@ class _Assembly:
         width = self.width
         looks = self._look_ranges(rows, ranges, width)
         displayed = self._displayed(rows, ranges)
+        near_by = [(place, self._near_by(place)) for place in self.places]
         found = []
         for question in self.directory.questions:
             base = self.codes[question] * width
-            for place in self.places:
-                near = [(place, OWN), *((part, FROM_PART) for part in self.directory.parts(place))]
-                whole = self.directory.whole(place)
-                if whole is not None:
-                    near.append((whole, FROM_WHOLE))
+            for place, near in near_by:
                 stretches, reaches, sources = [], [], set()
-                for one, reach in near:
-                    key = base + self.codes[one] + 1
+                for code, reach in near:
+                    key = base + code + 1
                     if key in ranges:
                         stretches.append(ranges[key])
                         reaches.append(reach)
@@ -671,6 +796,12 @@ class _Assembly:
                     )
                 )
         return found
+
+    def _near_by(self, place: str) -> list[tuple[int, int]]:
+        """Codes of the places of which something is heard at a place, and how it reaches it."""
+        codes, whole = self.codes, self.directory.whole(place)
+        near = [(codes[place], OWN), *((codes[part], FROM_PART) for part in self.directory.parts(place))]
+        return near if whole is None else [*near, (codes[whole], FROM_WHOLE)]
 
     def _displayed(self, rows: Any, ranges: dict[int, tuple[int, int]]) -> dict[int, set[int]]:
         """Key of a place and question → sources that display something of it."""
@@ -718,13 +849,33 @@ def _mixed(marks: Any) -> Any:
     return (marks ^ (marks >> np.uint64(31))) + _ODD
 
 
-def _listed(of: Any, column: int, found: dict[int, list[tuple[int, int]]], base: int) -> Any:
-    """Lists by piece put behind ``base`` others; where each begins and ends goes into two columns."""
-    counts = np.zeros(len(of), np.int64)
-    flat: list[tuple[int, int]] = []
-    for n in sorted(found):
-        counts[n] = len(found[n])
-        flat += found[n]
-    of[:, column + 1] = base + np.cumsum(counts)
-    of[:, column] = of[:, column + 1] - counts
-    return np.array(flat, np.int64).reshape(-1, 2)
+def _flat(found: dict[int, list[tuple[int, int]]]) -> tuple[Any, Any]:
+    """Lists by piece one behind another: whose each item is, and the items (n, 2)."""
+    owners = [n for n in sorted(found) for _ in found[n]]
+    items = [one for n in sorted(found) for one in found[n]]
+    return np.array(owners, np.int64), np.array(items, np.int64).reshape(-1, 2)
+
+
+def _least(least: Any, ids: Any, piece_of: Any, some: Any) -> None:
+    """Put the least id of some of its reports into the row of each piece. Ids are (n, 2)."""
+    rows = np.flatnonzero(some)
+    rows = rows[np.lexsort((ids[rows, 1], ids[rows, 0], piece_of[rows]))]
+    pieces, first = np.unique(piece_of[rows], return_index=True)
+    least[pieces] = ids[rows[first]]
+
+
+def _names(ids: Any) -> list[bytes]:
+    """Ids (n, 16) as bytes each."""
+    found: list[bytes] = np.ascontiguousarray(ids).view("V16").reshape(-1).tolist()
+    return found
+
+
+def _ordered(first: Any, second: Any, position: Any, room: int) -> Any:
+    """The order by two numbers and a position. ``room``: more than any of the second."""
+    among = np.zeros(int(first.max(initial=0)) + 1, np.int64)
+    among[first] = 1
+    among = np.cumsum(among) - among  # the first numbers without gaps, so that all fits into one of 63 bits
+    most = int(position.max(initial=0)) + 1
+    if int(among[-1] + 1) * room * most >= 1 << 62:
+        return np.lexsort((position, second, first))
+    return np.argsort((among[first] * room + second) * most + position, kind="stable")

@@ -94,7 +94,7 @@ def save(
 
     if loaded.file is not None or loaded.logic.id != _LOGIC:
         return
-    if loaded.fingerprint != registry.fingerprint(registry.load(registry.DEFAULT).logic):
+    if loaded.fingerprint != registry.load(registry.DEFAULT).fingerprint:
         return
     for statement in _TABLES:
         db.execute(statement)

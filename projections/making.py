@@ -15,10 +15,10 @@ from ledger.codec import Recorded
 from ledger.directory import Directory
 from projections import blobs
 from projections.belief.base import Logic
-from projections.case import Case, states_of
+from projections.case import Case
 from projections.credibility import score
 from projections.envelopes.cache import Envelopes
-from projections.envelopes.reading import ENTRIES, EVERYWHERE, FATES
+from projections.envelopes.reading import ENTRIES, EVERYWHERE, FATES, Codes
 from projections.envelopes.shape import PACK
 from projections.record import Record, Spot
 
@@ -111,6 +111,11 @@ class Maker:
     def builder(self) -> Builder:
         return self.workshop.builder(self.envelopes, self.directory)
 
+    @cached_property
+    def codes(self) -> Codes:
+        """The cache's names and codes."""
+        return self.envelopes.codes
+
     @property
     def families(self) -> Any:
         return self.builder.families
@@ -142,12 +147,7 @@ class Maker:
         return made
 
     def _known_to_the_kernel(self) -> bool:
-        from projections.columns.tables import motions
-
-        if self.logic.weigh is not None:
-            return False
-        asked = (states_of(self.directory, question) for question in self.directory.questions)
-        return all(motions(states, self.logic.params) is not None for states in asked)
+        return self.logic.weigh is None and self.builder.tables.known_to_the_kernel(self.logic.params)
 
     def _by_kernel(self, roots: Sequence[str], made: Made) -> None:
         import numpy as np
@@ -236,7 +236,7 @@ class Maker:
 
     def strange(self, roots: Sequence[str] | None = None) -> list[tuple[str, str, int, str, str]]:
         """Entries on questions nobody opened: on places of some families and on no place, or all there are."""
-        names, found, opened = self.envelopes.codes.names, [], self.directory.questions
+        names, found, opened = self.codes.names, [], self.directory.questions
         for place, question in self._spoken_of(roots):
             if names[question] in opened:
                 continue
@@ -252,7 +252,7 @@ class Maker:
             yield from self.envelopes.spoken_of()
             return
         for place in (EVERYWHERE, *(one for root in roots for one in self.families.ids(root))):
-            code = self.envelopes.codes.get(place)
+            code = self.codes.get(place)
             if code is not None:
                 yield from self.envelopes.db.execute(
                     "SELECT place, question FROM asked WHERE place = ?", (code,)
@@ -289,7 +289,7 @@ def touched_by(recorded: Recorded, maker: Maker, first: Callable[[str], Recorded
 
 
 def _places(recorded: Recorded, maker: Maker, first: Callable[[str], Recorded | None]) -> set[str]:
-    envelopes, names = maker.envelopes, maker.envelopes.codes.names
+    envelopes, codes, names = maker.envelopes, maker.codes, maker.codes.names
     if recorded.name == "place-registered":
         # What was said of the whole reaches its new part.
         return {recorded.data["place"]} if recorded.data.get("parent") else set()
@@ -299,29 +299,29 @@ def _places(recorded: Recorded, maker: Maker, first: Callable[[str], Recorded | 
         found = first(recorded.stream)
         if found is None or found.name not in ENTRIES:
             return set()
-        entry, versions = found, _versions(found, envelopes)
+        entry, versions = found, _versions(found, maker)
     else:
         return set()
     places = _stood(versions)
     if EVERYWHERE in places:
         for source in _texts(versions, "source"):
             for one in maker.directory.merged_sources_into(source):
-                if one in envelopes.codes:
-                    places |= {names[code] for code in envelopes.showing(envelopes.codes[one])}
+                if one in codes:
+                    places |= {names[code] for code in envelopes.showing(codes[one])}
     if entry.name == "evidence-reported" and recorded is not entry:
         places |= {names[code] for code in _leaning(envelopes, entry.stream)}
     for target in _texts(versions, "target"):
         if target.startswith("e-") and (evidence := first(target)) is not None:
-            places |= _stood(_versions(evidence, envelopes))
+            places |= _stood(_versions(evidence, maker))
             places |= {names[code] for code in _leaning(envelopes, target)}
     return places
 
 
-def _versions(entry: Recorded, envelopes: Envelopes) -> list[dict[str, Any]]:
+def _versions(entry: Recorded, maker: Maker) -> list[dict[str, Any]]:
     """The author fields an entry was recorded with, and what each correction made of them: whatever befalls it
     now concerns every place where it ever stood."""
     versions, home = [entry.data], entry.data.get("place") or EVERYWHERE
-    for one in envelopes.fates(envelopes.codes[home]) if home in envelopes.codes else ():
+    for one in maker.envelopes.fates(maker.codes[home]) if home in maker.codes else ():
         if one.at == entry.position and one.name == "entry-corrected":
             changes = orjson.loads(one.data).get("changes")
             if isinstance(changes, dict):

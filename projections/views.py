@@ -179,6 +179,7 @@ class Views:
         self._cache: Envelopes | None = None
         self._cache_file: tuple[int, int] | None = None
         self._workshop = Workshop(ledger.event, self._first)
+        self._name: str | None = None
 
     def close(self) -> None:
         self._workshop = Workshop(self.ledger.event, self._first)
@@ -199,8 +200,7 @@ class Views:
         cache = self._opened_cache()
         if replay:
             cache.clear()
-        name = self.ledger.directory().ledger or ""
-        cache.catch_up(self.ledger.store, head, reading_fingerprint(), name, self._reading_progress)
+        cache.catch_up(self.ledger.store, head, reading_fingerprint(), self._id(), self._reading_progress)
         return cache
 
     def _opened_cache(self) -> Envelopes:
@@ -247,16 +247,18 @@ class Views:
                 raise self._due(loaded, other)
         if stamp is not None and stamp.fingerprint != loaded.fingerprint and not replay:
             raise self._due(loaded, stamp)
-        if view and stamp and not replay and stamp.position == head and self._fits(stamp, head):
+        whole = view is None or stamp is None or replay or not self._fits(stamp, head)
+        if view and stamp and not whole and stamp.position == head:
             return Beliefs(view, loaded)
         envelopes = self.envelopes(head)
-        last = self.ledger.event(head)
-        known = instant_key(last.recorded) if last else 0
+        last = self.ledger.store.row(head)
+        goal = Stamp(self._id(), head, last.leaf_hash.hex() if last else "", loaded.fingerprint)
+        known = instant_key(decode(last).recorded) if last else 0
         maker = Maker(self._workshop, envelopes, directory, loaded.logic, known)
-        if view is None or stamp is None or replay or not self._fits(stamp, head):
-            view = self._rebuild(path, maker, loaded, head)
+        if view is None or stamp is None or whole:
+            view = self._rebuild(path, maker, loaded, goal)
         else:
-            view = self._catch_up(view, maker, loaded, head)
+            view = self._catch_up(view, stamp, maker, loaded, goal)
         self._open[name] = view
         return Beliefs(view, loaded)
 
@@ -301,21 +303,23 @@ class Views:
                     found.append(stamp)
         return found
 
-    def _catch_up(self, view: View, maker: Maker, loaded: Loaded, head: int) -> View:
-        """Bring a view up to the head; begins again where another process got in between."""
+    def _catch_up(self, view: View, stamp: Stamp, maker: Maker, loaded: Loaded, goal: Stamp) -> View:
+        """Bring a view up to the head from where it stands; begins again where another process got in between."""
         while True:
-            stamp = view.stamp()
-            if stamp is None or not self._fits(stamp, head):
-                return self._rebuild(view.path, maker, loaded, head)
-            if stamp.position == head:
-                return view
-            roots = self._touched(view, stamp.position, maker, head)
+            roots = self._touched(view, stamp.position, maker, goal.position)
             if roots is None:
-                return self._rebuild(view.path, maker, loaded, head)
+                break
             with view.transaction():
-                if view.stamp() == stamp:
-                    self._some(view, maker, sorted(roots), loaded, head)
+                before = view.stamp()
+                if before == stamp:
+                    self._some(view, maker, sorted(roots), loaded, goal)
                     return view
+            if before is None or not self._fits(before, goal.position):
+                break
+            if before.position == goal.position:
+                return view
+            stamp = before
+        return self._rebuild(view.path, maker, loaded, goal)
 
     def _touched(self, view: View, position: int, maker: Maker, head: int) -> set[str] | None:
         """Families whose beliefs the events behind a position may have changed; None means all."""
@@ -327,7 +331,7 @@ class Views:
             roots |= touched_by(recorded, maker, self._first)
         return roots
 
-    def _all(self, view: View, maker: Maker, loaded: Loaded, head: int) -> None:
+    def _all(self, view: View, maker: Maker, loaded: Loaded, goal: Stamp) -> None:
         """Every family there is that is not in the candidate yet, a transaction for some of them at a time."""
         roots = maker.roots()
         done, total = 0, max(1, sum(roots.values()))
@@ -345,11 +349,11 @@ class Views:
         with view.transaction():
             view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
             view.finish(None)
-            view.put_stamp(self._stamp(head, loaded.fingerprint))
-            lookup.save(view.db, loaded, maker.directory, maker.envelopes, head)
+            view.put_stamp(goal)
+            lookup.save(view.db, loaded, maker.directory, maker.envelopes, goal.position)
         self.progress(loaded.logic.id, total, total)
 
-    def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, head: int) -> None:
+    def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, goal: Stamp) -> None:
         """The families touched."""
         for root in roots:
             for place in maker.families.members(root):
@@ -358,8 +362,8 @@ class Views:
         if roots:
             self._put(view, maker.make(roots))
         view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange(roots))
-        view.put_stamp(self._stamp(head, loaded.fingerprint))
-        lookup.save(view.db, loaded, maker.directory, maker.envelopes, head)
+        view.put_stamp(goal)
+        lookup.save(view.db, loaded, maker.directory, maker.envelopes, goal.position)
 
     def _put(self, view: View, made: Made) -> None:
         view.db.executemany(
@@ -437,14 +441,13 @@ class Views:
             remedy="set CLAIMS_VIEWS to a folder that can be written",
         )
 
-    def _rebuild(self, path: Path, maker: Maker, loaded: Loaded, head: int) -> View:
+    def _rebuild(self, path: Path, maker: Maker, loaded: Loaded, goal: Stamp) -> View:
         """Build beside, then move into place. What a crash or Ctrl-C left half made is gone on with."""
         with _alone(path.with_name(f".{path.name}.lock")) as alone:
             candidate = path.with_name(f".{path.name}.{'part' if alone else os.getpid()}")
-            stamp = self._stamp(head, loaded.fingerprint)
-            view = _candidate(candidate, stamp)
+            view = _candidate(candidate, goal)
             try:
-                self._all(view, maker, loaded, head)
+                self._all(view, maker, loaded, goal)
                 view.close()
                 with open(candidate, "rb") as file:
                     os.fsync(file.fileno())
@@ -473,11 +476,17 @@ class Views:
     def _stamp(self, head: int, mark: str) -> Stamp:
         row = self.ledger.store.row(head)
         leaf = row.leaf_hash.hex() if row else ""
-        return Stamp(self.ledger.directory().ledger or "", head, leaf, mark)
+        return Stamp(self._id(), head, leaf, mark)
+
+    def _id(self) -> str:
+        """The ledger's id; asked for once, since it never changes."""
+        if not self._name:
+            self._name = self.ledger.directory().ledger
+        return self._name or ""
 
     def _fits(self, stamp: Stamp, head: int) -> bool:
         """Whether a view was built from this ledger's rows and not from another's or a longer one's."""
-        if stamp.position > head or stamp.ledger != (self.ledger.directory().ledger or ""):
+        if stamp.position > head or stamp.ledger != self._id():
             return False
         row = self.ledger.store.row(stamp.position)
         return (row.leaf_hash.hex() if row else "") == stamp.leaf

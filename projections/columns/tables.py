@@ -37,6 +37,14 @@ class Tables:
         self.directory, self.codes = directory, codes
         self._questions: dict[Hashable, Question] = {}
         self._rank = np.empty(0, np.int64)
+        self._known: dict[Params, bool] = {}
+
+    def known_to_the_kernel(self, params: Params) -> bool:
+        """Whether the states of every question move as the kernel knows it."""
+        if params not in self._known:
+            asked = (states_of(self.directory, question) for question in self.directory.questions)
+            self._known[params] = all(motions(states, params) is not None for states in asked)
+        return self._known[params]
 
     def question(self, name: str, params: Params, kernel: Any) -> Question:
         """The tables of a question under some parameters; made again where names were added since."""

@@ -212,9 +212,9 @@ class Builder:
         mark = cache.mark()
         self.position = mark.position if mark else 0
         self._registered = directory.position
-        self._given = cache.codes
+        self.given = cache.codes
         self.families = Families(directory)
-        self.recorded = dict(self._given)
+        self.recorded = dict(self.given)
         self.codes = Codes(cache.codes.names)
         for source in directory.sources:
             self.codes[source]
@@ -247,7 +247,7 @@ class Builder:
 
     def fits(self, cache: Envelopes, directory: Directory) -> bool:
         """Whether this was made of the same names and the same registry as the cache and a directory hold now."""
-        same = cache.codes is self._given and len(self._given) == len(self.recorded)
+        same = cache.codes is self.given and len(self.given) == len(self.recorded)
         return same and directory is self.directory and directory.position == self._registered
 
     def take(self, recorded: Recorded) -> None:

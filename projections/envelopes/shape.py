@@ -8,6 +8,7 @@ whoever reads it. What seldom occurs (long attribution chains, evidence leant on
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any, Final
 
 #: Bumped whenever a record means something else than before.
@@ -67,6 +68,7 @@ PACK: Final = struct.Struct("<qqq16s16siiiiiiiiiiBBBB")
 SIZE: Final = PACK.size
 
 
+@lru_cache(maxsize=1)
 def dtype() -> Any:
     """The record as a numpy type of ``SIZE`` bytes."""
     import numpy as np

@@ -14,6 +14,7 @@ import orjson
 from ledger.codec import Recorded
 from ledger.directory import Directory
 from projections import blobs
+from projections.belief.assembly import Poison, weights_of
 from projections.belief.base import Logic
 from projections.case import Case
 from projections.credibility import score
@@ -23,8 +24,9 @@ from projections.envelopes.shape import PACK
 from projections.record import Record, Spot
 
 if TYPE_CHECKING:
-    from projections.columns.judging import Judged
+    from projections.columns.judging import Judge, Judged
     from projections.columns.testimony import Builder
+    from projections.columns.testimony import Spot as Heard
 
 __all__ = ["Made", "Maker", "Spot", "Workshop", "reshapes", "touched_by"]
 
@@ -147,7 +149,7 @@ class Maker:
         return made
 
     def _known_to_the_kernel(self) -> bool:
-        return self.logic.weigh is None and self.builder.tables.known_to_the_kernel(self.logic.params)
+        return self.builder.tables.known_to_the_kernel(self.logic.params)
 
     def _by_kernel(self, roots: Sequence[str], made: Made) -> None:
         import numpy as np
@@ -159,10 +161,32 @@ class Maker:
             testimony = self.builder.testimony(roots, kernel)
             judge = Judge(testimony, self.directory, self.logic, self.known, kernel)
             for spot in sorted(testimony.spots, key=lambda one: (one.place, one.question)):
-                self._keep(judge.judge(spot), made)
+                if self.logic.weigh is None:
+                    self._keep(judge.judge(spot), made)
+                else:
+                    self._weighed(judge, spot, made)
         for place, found in sorted(testimony.bad.items()):
             for one in found:
                 made.bad.append((place, "", one.position, one.id, one.error))
+
+    def _weighed(self, judge: Judge, spot: Heard, made: Made) -> None:
+        """Judge a spot as a logic weighs it. The logic is shown each piece as it stands in the case; where it
+        raises on one, the reference judges, which quarantines it."""
+        case = self._case(spot.place, spot.question)
+        try:
+            factors = weights_of(case, self.logic)
+        except Poison:
+            self._judged(case, made, known_bad=True)
+        else:
+            self._keep(judge.judge(spot, factors), made)
+
+    def _case(self, place: str, question: str) -> Case:
+        head = self.envelopes.mark()
+        return self._record.case(place, question, self.directory, head.position if head else 0)
+
+    @cached_property
+    def _record(self) -> Record:
+        return Record(self.envelopes, self.event, self.first)
 
     def _sizes(self, roots: Sequence[str]) -> Iterator[int]:
         for root in roots:
@@ -187,16 +211,14 @@ class Maker:
     # -- by the reference ----------------------------------------------------------------------------------
 
     def _by_reference(self, roots: Sequence[str], made: Made) -> None:
-        record = Record(self.envelopes, self.event, self.first)
-        head = self.envelopes.mark()
-        position = head.position if head else 0
         for place in sorted(place for root in roots for place in self.families.members(root)):
             for question in self.directory.questions:
-                case = record.case(place, question, self.directory, position)
+                case = self._case(place, question)
                 if case.testimony or case.rulings or case.poisoned:
                     self._judged(case, made)
 
-    def _judged(self, case: Case, made: Made) -> None:
+    def _judged(self, case: Case, made: Made, *, known_bad: bool = False) -> None:
+        """Judge a case by the reference. ``known_bad``: what could not be read is quarantined already."""
         import numpy as np
 
         from projections.belief.happenings import happenings
@@ -229,7 +251,8 @@ class Maker:
         )
         self._keep(judged, made)
         spot = case.place, case.question
-        made.bad += [(*spot, *one) for one in case.poisoned]
+        if not known_bad:
+            made.bad += [(*spot, *one) for one in case.poisoned]
         made.bad += [(*spot, one.piece.position, one.piece.id, str(one)) for one in assembly.poisoned]
 
     # -- what there is no place for ------------------------------------------------------------------------

@@ -38,6 +38,7 @@ _CODE = (
     "ledger/dates.py",
     "ledger/effective.py",
     "ledger/directory.py",
+    "projections/anchor.py",
     "projections/case.py",
     "projections/record.py",
     "projections/credibility.py",

@@ -84,6 +84,32 @@ class Poison(Exception):
         super().__init__(f"{type(error).__name__}: {error}")
 
 
+def weights_of(case: Case, logic: Logic) -> dict[int, float]:
+    """A logic's own factor on every piece of a case that says anything, by position; ``Poison`` where it raises."""
+    found = {}
+    for piece in case.testimony:
+        drawn = piece.kind == "withdrawal"
+        if piece.kind != "observation" and (
+            drawn or read(piece, case.states, logic.params).label is not None
+        ):
+            found[piece.position] = _weight(piece, case, logic)
+    return found
+
+
+def _weight(piece: Testimony, case: Case, logic: Logic) -> float:
+    if logic.weigh is None:
+        return 1.0
+    try:
+        factor = float(logic.weigh(piece, case.source(piece.source)))
+    except LedgerError:
+        raise
+    except Exception as error:
+        raise Poison(piece, error) from error
+    if not 0 <= factor <= _LOUDEST:
+        raise Poison(piece, ValueError(f"weigh gave {factor!r}, not a number from 0 to {_LOUDEST:,}"))
+    return factor
+
+
 class Assembly:
     """The chain of one case as knowledge grows. ``heard`` and ``ignored`` explain every piece."""
 
@@ -202,17 +228,7 @@ class Assembly:
             self.counts.remove(piece, min(self._voice(piece.source, piece.said_day)))
 
     def _weigh(self, piece: Testimony) -> float:
-        if self.logic.weigh is None:
-            return 1.0
-        try:
-            factor = float(self.logic.weigh(piece, self.case.source(piece.source)))
-        except LedgerError:
-            raise
-        except Exception as error:
-            raise Poison(piece, error) from error
-        if not 0 <= factor <= _LOUDEST:
-            raise Poison(piece, ValueError(f"weigh gave {factor!r}, not a number from 0 to {_LOUDEST:,}"))
-        return factor
+        return _weight(piece, self.case, self.logic)
 
     # -- utterances ------------------------------------------------------------------------------------
 

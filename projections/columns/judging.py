@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from projections.columns.shapes import (
     P_ACT,
     P_HI,
     P_KIND,
+    P_POSITION,
     SCALE,
     X_EVIDENCE,
     Chain,
@@ -87,9 +89,11 @@ class Judge:
         """The tables of a question."""
         return self.testimony.tables.question(name, self.logic.params, self.kernel)
 
-    def judge(self, spot: Spot) -> Judged:
-        """Knots and scores of one spot."""
+    def judge(self, spot: Spot, factors: Mapping[int, float] | None = None) -> Judged:
+        """Knots and scores of one spot; ``factors``: a logic's own weight of each piece, by position."""
         k, p, q = self.kernel, self._pieces, self.question(spot.question)
+        if factors is not None:
+            self._give(spot, factors)
         heard = self._opened(spot, q)
         points = int(k.room_for(p, q.asked, heard.piece))
         chain = new_chain(points, q.size)
@@ -123,6 +127,12 @@ class Judge:
             begun,
             self._due(heard),
         )
+
+    def _give(self, spot: Spot, factors: Mapping[int, float]) -> None:
+        """Take over the weights that a logic gives to the pieces of a spot."""
+        piece, _ = self.kernel.instances(self._pieces, spot.ranges, spot.reaches, spot.beside)
+        positions = self._of[piece, P_POSITION].tolist()
+        self.factor[piece] = [factors.get(position, 1.0) for position in positions]
 
     def _opened(self, spot: Spot, q: Question) -> _Heard:
         k, p = self.kernel, self._pieces

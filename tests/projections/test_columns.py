@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from ledger.directory import Source
+from projections import case as cases
+from projections.belief.assembly import weights_of
 from projections.belief.base import Logic
 from projections.belief.params import Params
 from projections.belief.tally import TALLY, diagonal, read_knot
@@ -34,7 +37,9 @@ def judged(shelf: Shelf, logic: Logic = TALLY, known: int | None = None) -> dict
         at = end(200) if known is None else known
         judge = Judge(testimony, shelf.directory(), logic, at, kernel(False))
         for spot in testimony.spots:
-            found[spot.place, spot.question] = judge.judge(spot)
+            case = shelf.case(spot.place, spot.question)
+            factors = weights_of(case, logic) if logic.weigh else None
+            found[spot.place, spot.question] = judge.judge(spot, factors)
     cache.close()
     return found
 
@@ -93,6 +98,21 @@ def test_every_spot_is_judged_as_the_reference_judges_it(world: World) -> None:
 @given(worlds())
 def test_scores_are_cut_at_a_moment_as_the_reference_cuts_them(world: World) -> None:
     assert_same(world.shelf(hashed=True), known=end(20))
+
+
+def opinionated(piece: cases.Testimony, source: Source) -> float:
+    """Some pieces count for nothing, some for half, some for more; it depends on what is known of them."""
+    if piece.kind in ("display", "withdrawal"):
+        return {"UA": 0.0, "RU": 2.5}.get(piece.state or "", 1.0)
+    if piece.reach == "part" or piece.via:
+        return 0.5
+    return {"asserts": 1.0, "denies": 0.0, "concedes": 3.0}.get(piece.act, 0.25)
+
+
+@laws(0.5)
+@given(worlds())
+def test_a_logics_own_weights_are_followed(world: World) -> None:
+    assert_same(world.shelf(hashed=True), Logic("opinionated", 1, weigh=opinionated))
 
 
 @laws(0.3)

@@ -4,6 +4,7 @@ the kernel does not know, by the reference.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -87,12 +88,14 @@ class Workshop:
         return kept
 
     def kernel(self, records: int) -> Any:
-        """The kernel to judge so many records with. A process that judges a few again and again has it loaded in
-        the end, though it would not for the first of them; it is compiled for the sake of many only."""
+        """The kernel to judge so many records with. A process that judges a few again and again has the compiled
+        one loaded in the end, though it would not for the first of them, and uses it from then on; it is compiled
+        for the sake of many only."""
         from projections.columns import modes
 
         self.judged += records
-        return modes.chosen(max(records, min(self.judged, modes.ENOUGH - 1)))
+        loaded = f"{modes.__package__}._compiled_scoring" in sys.modules
+        return modes.chosen(max(records, modes.READY if loaded else min(self.judged, modes.ENOUGH - 1)))
 
 
 class Maker:

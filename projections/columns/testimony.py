@@ -435,7 +435,7 @@ class _Assembly:
             records, place, source = records[kept], place[kept], source[kept]
         self.width = len(self.codes.names) + 2
         # Looks at whole displays lie by source, so that a spot takes those of the sources it is displayed by.
-        within = np.where(place < 0, source, place + self.width)
+        within = np.where(place < 0, source + 1, place + self.width)
         order = _ordered(records["question"], within, records["position"], 2 * self.width)
         records = records.take(order)
         self.records, self.place, self.source = records, place[order], source[order]

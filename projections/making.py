@@ -91,11 +91,11 @@ class Workshop:
         """The kernel to judge so many records with. A process that judges a few again and again has the compiled
         one loaded in the end, though it would not for the first of them, and uses it from then on; it is compiled
         for the sake of many only."""
-        from projections.columns import modes
+        from projections.columns.modes import ENOUGH, READY, chosen
 
         self.judged += records
-        loaded = f"{modes.__package__}._compiled_scoring" in sys.modules
-        return modes.chosen(max(records, modes.READY if loaded else min(self.judged, modes.ENOUGH - 1)))
+        loaded = "projections.columns._compiled_scoring" in sys.modules
+        return chosen(max(records, READY if loaded else min(self.judged, ENOUGH - 1)))
 
 
 class Maker:

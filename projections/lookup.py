@@ -24,7 +24,7 @@ from projections.shapes import COLUMNS, as_row, footing, heading, stale_notes, u
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from ledger.directory import Directory
@@ -94,7 +94,7 @@ def save(
 
     if loaded.file is not None or loaded.logic.id != _LOGIC:
         return
-    if loaded.fingerprint != registry.load(registry.DEFAULT).fingerprint:
+    if loaded.fingerprint != _default():
         return
     for statement in _TABLES:
         db.execute(statement)
@@ -104,10 +104,8 @@ def save(
     if before.get("registry") != directory.position:
         db.execute("DELETE FROM spelling")
         db.executemany("INSERT INTO spelling VALUES (?, ?, ?)", _spellings(directory))
-        moved = _every_move(directory, envelopes)
-    else:
-        moved = _moved(directory, envelopes, after)
-    redated = sorted({*_redated(directory, envelopes, after), *moved})
+        after = 0  # another place may answer for an id by now
+    redated = _redated(directory, envelopes, after)
     db.executemany("INSERT OR IGNORE INTO redated VALUES (?)", ((one,) for one in redated))
     files = (
         *registry._CODE,
@@ -146,42 +144,29 @@ def _spellings(directory: Directory) -> Iterable[tuple[str, str, str]]:
             yield text, found.id, found.name
 
 
-def _redated(directory: Directory, envelopes: Envelopes, after: int) -> set[str]:
-    """Places of which a correction may have to be noted, by the dates it changed, among those recorded after a
-    position."""
-    found = ((place, changes) for place, _, changes in _corrections(envelopes, after))
-    return _named(directory, envelopes, {place for place, changes in found if _DATES & changes.keys()})
-
-
-def _moved(directory: Directory, envelopes: Envelopes, after: int) -> set[str]:
-    """Places to which corrections recorded after a position moved something."""
-    codes = envelopes.codes
-    found = {
-        (codes[place], at)
-        for _, at, changes in _corrections(envelopes, after)
-        if isinstance(place := changes.get("place"), str) and place in codes
-    }
-    moved = {place for place, at in found if any(at == one for one, _ in envelopes.moved(place))}
-    return _named(directory, envelopes, moved)
-
-
-def _every_move(directory: Directory, envelopes: Envelopes) -> set[str]:
-    """Places to which corrections moved something."""
-    return _named(directory, envelopes, {place for place, _, _ in envelopes.every_move()})
-
-
-def _corrections(envelopes: Envelopes, after: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """(place, position of the entry, changes) of corrections recorded after a position."""
-    found = envelopes.db.execute(
+def _redated(directory: Directory, envelopes: Envelopes, after: int) -> list[str]:
+    """Places of which a correction recorded after a position may have to be noted: it changed dates of an
+    entry, or moved it there."""
+    codes, found = envelopes.codes, set[int]()
+    fates = envelopes.db.execute(
         "SELECT place, at, data FROM fate WHERE name = 'entry-corrected' AND position > ?", (after,)
     )
-    for place, at, data in found.fetchall():
-        yield place, at, json.loads(data).get("changes") or {}
+    for place, at, data in fates.fetchall():
+        changes = json.loads(data).get("changes") or {}
+        into = changes.get("place")
+        if _DATES & changes.keys():
+            found.add(place)
+        if isinstance(into, str) and into in codes and (at, place) in envelopes.moved(codes[into]):
+            found.add(codes[into])
+    return sorted({directory.place_id(codes.names[code]) for code in found})
 
 
-def _named(directory: Directory, envelopes: Envelopes, places: set[int]) -> set[str]:
-    names = envelopes.codes.names
-    return {directory.place_id(names[place]) for place in places}
+@lru_cache(maxsize=1)
+def _default() -> str:
+    """The fingerprint of the default logic as it is installed."""
+    from projections import registry
+
+    return registry.load(registry.DEFAULT).fingerprint
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ the kernel does not know, by the reference.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,12 +90,14 @@ class Workshop:
         return kept
 
     def kernel(self, records: int) -> Any:
-        """The kernel to judge so many records with. A process that judges a few again and again has it loaded in
-        the end, though it would not for the first of them; it is compiled for the sake of many only."""
-        from projections.columns import modes
+        """The kernel to judge so many records with. A process that judges a few again and again has the compiled
+        one loaded in the end, though it would not for the first of them, and uses it from then on; it is compiled
+        for the sake of many only."""
+        from projections.columns.modes import ENOUGH, READY, chosen
 
         self.judged += records
-        return modes.chosen(max(records, min(self.judged, modes.ENOUGH - 1)))
+        loaded = "projections.columns._compiled_scoring" in sys.modules
+        return chosen(max(records, READY if loaded else min(self.judged, ENOUGH - 1)))
 
 
 class Maker:

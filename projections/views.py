@@ -206,8 +206,7 @@ class Views:
     def _opened_cache(self) -> Envelopes:
         path = self.root / f"envelopes@{shape.VERSION}.db"
         if self._cache is not None and _file(path) != self._cache_file:
-            self._cache.close()
-            self._cache = None
+            self._cache = None  # and not closed: a record may still be read from it
         if self._cache is None:
             self._folder()
             try:
@@ -415,7 +414,7 @@ class Views:
         if name in self._open:
             if self._open[name].in_place():
                 return self._open[name]
-            self._open.pop(name).close()
+            del self._open[name]  # and not closed: beliefs may still be read from it
         try:
             self._folder()
             view = View(self.root / name, schema)

@@ -84,6 +84,10 @@ class Judge:
         self._voices = np.full(names, -1)
         self._at = np.full(len(self._of), -1)
         self._rank = testimony.tables.rank()
+        # When the time of each prediction is over; of what is none, nothing is still to come.
+        of = self._of
+        foretold = (of[:, P_KIND] == CLAIM) & (of[:, P_ACT] == PREDICTS)
+        self._foretold = np.where(foretold, (of[:, P_HI] - EPOCH) * DAY_US, known)
 
     def question(self, name: str) -> Question:
         """The tables of a question."""
@@ -172,9 +176,7 @@ class Judge:
         return names, scores[:many]
 
     def _due(self, heard: _Heard) -> int | None:
-        of, piece = self._of, heard.piece
         later = heard.known[heard.known > self.known]
-        foretold = piece[(of[piece, P_KIND] == CLAIM) & (of[piece, P_ACT] == PREDICTS)]
-        ends = (of[foretold, P_HI] - EPOCH) * DAY_US
+        ends = self._foretold[heard.piece]
         due = [*later[:1].tolist(), *ends[ends > self.known].tolist()]
         return min(due, default=None)

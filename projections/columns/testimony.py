@@ -6,9 +6,9 @@ said of one is heard at the others. A *spot* is a place and a question.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,7 @@ from projections.envelopes.shape import (
     NEGATED,
     PART,
     RULING,
+    SIZE,
     SPEAKS_OF_EVIDENCE,
     dtype,
 )
@@ -197,7 +198,7 @@ class Looks:
     def of(self, sources: Sequence[int]) -> Any:
         """The records of some sources, in order of position."""
         some = [self._by_source[one] for one in sources if one in self._by_source]
-        return self.rows.records[np.sort(np.concatenate([self.odd, *some]))]
+        return self.rows.records.take(np.sort(np.concatenate([self.odd, *some])))
 
 
 class Builder:
@@ -228,8 +229,9 @@ class Builder:
         self._linked = {directory.source_id(one) for link in directory.links for one in link.sources}
         # Days on which a link begins, or has ended: between two of them nobody's voice changes.
         ends = ((link.lo, None if link.hi is None else link.hi + 1) for link in directory.links)
-        self.link_days = sorted({day for pair in ends for day in pair if day is not None})
-        self._voices: dict[tuple[str, int], tuple[int, list[int]]] = {}
+        days = sorted({day for pair in ends for day in pair if day is not None})
+        self._link_days = np.array(days, np.int64)
+        self._voices: dict[tuple[int, int], tuple[int, list[int]]] = {}
         self._moved: dict[int, list[tuple[int, int]]] = {}
         for into, position, home in cache.every_move():
             self._moved.setdefault(into, []).append((position, home))
@@ -305,7 +307,7 @@ class Builder:
                 if home not in codes:
                     parts.append(self._one(home, position, rows))
                     fates += [fate for fate in self.cache.fates(home) if fate.at == position]
-        rows.records = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        rows.records = _joined(parts)
         if fates:
             self._befall(rows, fates)
         return rows
@@ -385,17 +387,20 @@ class Builder:
         linked[[self.codes[one] for one in self._linked]] = True
         return linked[sources]
 
-    def voice(self, source: int, day: int) -> tuple[int, list[int]]:
-        """(number of the voice, others who speak with it) of a source on a day."""
-        name = self.codes.names[source]
-        if name not in self._linked:
-            return source, []
-        since = bisect_right(self.link_days, day)
-        found = self._voices.get((name, since))
+    def stretch(self, days: Any) -> Any:
+        """In which stretch of time each day lies; from one to the next some link begins or has ended."""
+        return np.searchsorted(self._link_days, days, "right")
+
+    def voice(self, source: int, stretch: int) -> tuple[int, list[int]]:
+        """(number of the voice, others who speak with it) of a linked source on the days of a stretch."""
+        found = self._voices.get((source, stretch))
         if found is None:
+            name, day = self.codes.names[source], None
+            if len(self._link_days):
+                day = int(self._link_days[stretch - 1] if stretch else self._link_days[0] - 1)
             voice = self.directory.linked(name, day)
             found = self.codes[min(voice)], [self.codes[one] for one in sorted(voice - {name})]
-            self._voices[name, since] = found
+            self._voices[source, stretch] = found
         return found
 
 
@@ -411,7 +416,7 @@ class _Assembly:
         self.bad = rows.bad
         shown = builder.source_of(rows.records["source"][rows.records["kind"] == DISPLAY])
         looked = looks.of(sorted(set(shown.tolist())))
-        self._arrange(np.concatenate([rows.records, looked]) if len(looked) else rows.records)
+        self._arrange(_joined([rows.records, looked]))
         self._singles: dict[bytes, int | None] = {}
         evidence = np.flatnonzero(self.kind == EVIDENCE)
         self.row_of = dict(zip(_names(self.id[evidence]), evidence.tolist(), strict=True))
@@ -430,7 +435,7 @@ class _Assembly:
             records, place, source = records[kept], place[kept], source[kept]
         self.width = len(self.codes.names) + 2
         # Looks at whole displays lie by source, so that a spot takes those of the sources it is displayed by.
-        within = np.where(place < 0, source, place + self.width)
+        within = np.where(place < 0, source + 1, place + self.width)
         order = _ordered(records["question"], within, records["position"], 2 * self.width)
         records = records.take(order)
         self.records, self.place, self.source = records, place[order], source[order]
@@ -578,7 +583,7 @@ class _Assembly:
         """Put a row behind all others; it stands for itself."""
         builder = self.builder
         place = builder.place_of(records["place"])
-        self.records = np.concatenate([self.records, records])
+        self.records = _joined([self.records, records])
         self.place = np.concatenate([self.place, place])
         self.key = np.concatenate([self.key, [-1]])
         source = builder.source_of(records["source"])
@@ -742,11 +747,11 @@ class _Assembly:
         some = np.flatnonzero(builder.is_linked(source))
         if not len(some):
             return voice, _flat({})
-        since = np.searchsorted(builder.link_days, said[some], "right")
-        # Everybody between two days on which something of the links changes speaks as he does on any of them.
-        pairs = source[some] * (len(builder.link_days) + 1) + since
-        _, first, which = np.unique(pairs, return_index=True, return_inverse=True)
-        found = [builder.voice(int(source[some[n]]), int(said[some[n]])) for n in first.tolist()]
+        since = builder.stretch(said[some])
+        met: dict[tuple[int, int], int] = {}
+        pairs = zip(source[some].tolist(), since.tolist(), strict=True)
+        which = np.array([met.setdefault(pair, len(met)) for pair in pairs], np.int64)
+        found = [builder.voice(*pair) for pair in met]
         voice[some] = np.array([one for one, _ in found], np.int64)[which]
         counts = np.array([len(others) for _, others in found], np.int64)
         flat = np.array([one for _, others in found for one in others], np.int64)
@@ -807,13 +812,8 @@ class _Assembly:
         """Key of a place and question → sources that display something of it."""
         found: dict[int, set[int]] = {}
         some = rows[self.kind[rows] == DISPLAY]
-        pairs = (
-            np.unique(np.stack([self.key[some], self.source[some]]), axis=1)
-            if len(some)
-            else np.empty((2, 0))
-        )
-        for key, source in pairs.T.tolist():
-            found.setdefault(int(key), set()).add(int(source))
+        for key, source in zip(self.key[some].tolist(), self.source[some].tolist(), strict=True):
+            found.setdefault(key, set()).add(source)
         return found
 
     def _look_ranges(
@@ -827,9 +827,9 @@ class _Assembly:
                 continue
             begin, end = ranges[key]
             sources = self.source[rows[begin:end]]
-            for source in np.unique(sources).tolist():
-                low, high = np.searchsorted(sources, [source, source + 1])
-                found[question, int(source)] = (begin + int(low), begin + int(high))
+            cuts = [0, *(np.flatnonzero(sources[1:] != sources[:-1]) + 1).tolist(), len(sources)]
+            for low, high in pairwise(cuts):
+                found[question, int(sources[low])] = (begin + low, begin + high)
         return found
 
 
@@ -862,6 +862,14 @@ def _least(least: Any, ids: Any, piece_of: Any, some: Any) -> None:
     rows = rows[np.lexsort((ids[rows, 1], ids[rows, 0], piece_of[rows]))]
     pieces, first = np.unique(piece_of[rows], return_index=True)
     least[pieces] = ids[rows[first]]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Records one behind another. As plain bytes: numpy would compare the types of all their fields."""
+    some = [part for part in parts if len(part)]
+    if len(some) < 2:
+        return some[0] if some else parts[0]
+    return np.concatenate([part.view(f"V{SIZE}") for part in some]).view(dtype())
 
 
 def _names(ids: Any) -> list[bytes]:

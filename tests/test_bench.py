@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.book import Ledger
+from ledger.store import sqlite_schema
 from tests.bench import generator, stage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,3 +104,29 @@ def test_a_ledger_is_built_to_the_same_bytes_twice(tmp_path: Path) -> None:
         with Ledger.open(path, readonly=True) as ledger:
             roots.append(ledger.store.head().root)
     assert roots[0] == roots[1]
+
+
+def test_a_ledger_written_straight_into_its_tables_is_the_one_that_appending_makes(tmp_path: Path) -> None:
+    appended, laid_down = tmp_path / "appended.db", stage.Stage(tmp_path).ledger(6_000)
+    with stage.empty(appended) as ledger:
+        for batch in stage.batched(generator.drafts(6_000)):
+            ledger.append(batch)
+    for table in sqlite_schema._TABLES:
+        rows = []
+        for path in (appended, laid_down):
+            with closing(sqlite3.connect(path)) as raw:
+                rows.append(raw.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall())
+        assert rows[0] == rows[1], table
+
+
+def test_a_kept_ledger_is_built_once_and_is_still_there_afterwards(tmp_path: Path) -> None:
+    kept, work = tmp_path / "kept", tmp_path / "work"
+    for folder in (kept, work):
+        folder.mkdir()
+    for _ in range(2):
+        done = bench(work, "replay", "--claims", "100", "--keep", str(kept))
+        assert done.returncode == 0, done.stderr
+    assert "building" not in done.stderr
+    [ledger] = kept.iterdir()
+    with Ledger.open(ledger, readonly=True) as book:
+        assert book.store.head().size > 100

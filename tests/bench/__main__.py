@@ -1,8 +1,9 @@
-"""``python -m tests.bench NAME [--claims N] [--json] [--dir DIR]``: measure, and print the figures."""
+"""``python -m tests.bench NAME [--claims N] [--json] [--dir DIR] [--keep DIR]``: measure, print the figures."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -40,12 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--claims", type=_size, help="size of the ledger, in claims")
     parser.add_argument("--json", action="store_true", help="print a JSON list, one object a figure")
     parser.add_argument("--dir", type=Path, help="where temporary files go, else the system's place")
+    parser.add_argument("--keep", type=Path, help="where generated ledgers stay for the next run")
     asked = parser.parse_args(argv)
-    if asked.dir is not None and not asked.dir.is_dir():
-        parser.error(f"no folder {asked.dir}")
+    for folder in (asked.dir, asked.keep):
+        if folder is not None and not folder.is_dir():
+            parser.error(f"no folder {folder}")
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
-        stage = Stage(Path(folder))
+        stage = Stage(Path(folder), asked.keep)
+        os.environ["CLAIMS_VIEWS"] = str(stage.views)  # a kept ledger's views would be another program's
         for name in BENCHES if asked.name == "all" else [asked.name]:
             run, default = BENCHES[name]
             claims = asked.claims or default

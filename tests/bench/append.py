@@ -13,7 +13,7 @@ from typing import Any
 from ledger.book import Draft, Ledger
 from tests.bench import stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, timed
-from tests.bench.generator import Entry, entries, places_for
+from tests.bench.generator import WRITTEN, Entry, entries, places_for
 from tests.bench.stage import Stage
 
 DEFAULT = 2_000
@@ -25,10 +25,8 @@ _EACH = 500
 
 def run(on: Stage, claims: int) -> list[Figure]:
     """``claims`` is the size of the ledger that is appended to."""
-    path = on.path("append.db")
-    with stage.empty(path) as ledger:
-        for batch in stage.batched(entries(claims)):
-            ledger.append([entry.draft() for entry in batch])
+    path = on.copy(claims)
+    with Ledger.open(path, clock=lambda: WRITTEN) as ledger:
         measured_on = stage.sizes(path, claims, "append")
         durable = "/".join(ledger.store.durability())  # type: ignore[attr-defined]
         with stage.bare(on.path("bare.db"), ledger) as raw:

@@ -33,7 +33,7 @@ from projections import blobs, lookup
 from projections.belief.base import Logic
 from projections.blobs import Knot
 from projections.credibility import Score
-from projections.engine import Projection, Quarantined, fold
+from projections.engine import Projection, Quarantined, fold_leaves
 from projections.envelopes import shape
 from projections.envelopes.cache import Damaged, Envelopes
 from projections.making import Made, Maker, Spot, reshapes, touched_by
@@ -368,7 +368,13 @@ class Views:
         row = None if fresh else view.db.execute("SELECT state FROM folded").fetchone()
         position = 0 if stamp is None or row is None else stamp.position
         start = None if row is None else projection.load(orjson.loads(row[0]))
-        state, bad = fold(projection, self._events(position, head, projection.id), start)
+
+        def leaves(first: int, last: int) -> Iterator[tuple[int, bytes]]:
+            self.progress(projection.id, first - 1 - position, head - position)
+            return self.ledger.store.leaves(first, last)
+
+        state, bad = fold_leaves(projection, leaves, position, head, start)
+        self.progress(projection.id, head - position, head - position)
         saved = _saved(projection, state)
         with view.transaction():
             if fresh:

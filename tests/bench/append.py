@@ -35,6 +35,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
             ours, bare = _interleaved(ledger, raw, claims, singles, 1)
             single = figure(
                 "append",
+                "append-one",
                 f"one event an append, acknowledged ({durable}); floor: bare INSERT and COMMIT of the same"
                 f" bytes; {_ROUNDS} interleaved rounds of {singles}",
                 claims,
@@ -48,6 +49,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
             ours, bare = _interleaved(ledger, raw, claims, size, size)
             batches = figure(
                 "append",
+                "append-batch",
                 f"{size} events an append ({durable}); floor: bare executemany and COMMIT of the same bytes;"
                 f" {_ROUNDS} interleaved rounds",
                 claims,
@@ -113,6 +115,7 @@ def _together(on: Stage, path: Path, claims: int) -> Figure:
         missing = before + 3 * _PROCESSES * each - errors - ledger.store.head().size
     return figure(
         "append",
+        "append-together",
         f"{_PROCESSES} processes, {_PROCESSES * each} single appends together, {errors} errors, {missing}"
         " lost; floor: as many processes and bare commits; median of 3 interleaved rounds;"
         " memory of the largest process",

@@ -117,7 +117,7 @@ def sizes(path: Path, claims: int, bench: str) -> Figure:
         head = ledger.store.head().size
         leaves = [len(row.state) for row in ledger.store.rows(max(1, head - 20_000), head)]
         bodies = [len(sealed.text) for _, sealed in ledger.store.bodies(max(1, head - 20_000), head)]
-    return Figure(bench, _sizes(claims, head, leaves, bodies), claims)
+    return Figure(bench, None, _sizes(claims, head, leaves, bodies), claims)
 
 
 def _sizes(claims: int, events: int, leaves: Sequence[int], bodies: Sequence[int]) -> str:

@@ -53,7 +53,14 @@ def test_a_bench_prints_a_list_of_figures_of_the_promised_shape(name: str, tmp_p
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nothing"], ["append", "--claims", "few"], ["append", "--claims", "0"], ["all", "--claims", "1e6"], []],
+    [
+        ["nothing"],
+        ["append", "--claims", "few"],
+        ["append", "--claims", "0"],
+        ["all", "--claims", "1e6"],
+        ["growth", "--claims", "2000000"],
+        [],
+    ],
 )
 def test_an_unknown_name_or_size_is_refused_in_one_line(arguments: list[str], tmp_path: Path) -> None:
     done = bench(tmp_path, *arguments)

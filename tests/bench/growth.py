@@ -21,14 +21,14 @@ from tests.bench.stage import Stage
 
 DEFAULT = 10_000
 MEMORY = 50_000
-_TIMES = 10
+TIMES = 10
 _ROUNDS = 3
 _HEAVY = 500_000
 
 
 def run(on: Stage, claims: int) -> list[Figure]:
     """Replays of a ledger with ``claims`` claims and of one with ten times as many."""
-    sizes = (claims, _TIMES * claims)
+    sizes = (claims, TIMES * claims)
     if sizes[1] >= SMALL:
         warm_up(on)
     taken = [_replays(on, size, 1 if size >= _HEAVY else _ROUNDS) for size in sizes]
@@ -41,7 +41,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
         ("growth-memory", "growth of a replay's peak memory", peaks),
     ):
         one = figure("growth", row, f"{what} {between}", claims, [seconds[1]], peak=peaks[1])
-        exponent = round(log(values[1] / values[0]) / log(_TIMES), 2)
+        exponent = round(log(values[1] / values[0]) / log(TIMES), 2)
         found.append(Figure(**(one.to_dict() | {"claims": sizes[1], "ratio": exponent})))
     return found
 

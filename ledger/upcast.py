@@ -33,6 +33,13 @@ STEPS: dict[str, tuple[str, Step]] = {
 }
 
 
+def newest(topic: str) -> str:
+    """The type that ``topic`` leads to."""
+    while topic in STEPS:
+        topic, _ = STEPS[topic]
+    return topic
+
+
 def upcast(topic: str, data: Data) -> tuple[str, Data]:
     """The newest type that ``topic`` leads to, with its data. Types without a step pass unchanged."""
     while topic in STEPS:

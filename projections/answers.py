@@ -11,11 +11,15 @@ from typing import Any
 
 from ledger.clocks import instant_key, iso, utc_text
 from projections.belief.base import UNKNOWN, Heard, Verdict, jsonable
-from projections.belief.tally import EPOCH, end_of, explain, judge, read_knot
+from projections.belief.tally import DAY_US, EPOCH, end_of, explain, judge, read_knot
 from projections.blobs import Knot
-from projections.case import Case, Testimony, days_of, known_at, states_of
+from projections.case import Case, Testimony, states_of
 from projections.desk import Clocks, Desk, Without
-from projections.shapes import stale_notes, unseen_notes, verdict_shape
+from projections.many import Shapes
+from projections.shapes import UNSEEN_DAYS, stale_notes, unseen_notes, verdict_shape
+
+#: Places up to which each is looked up by itself.
+_FEW = 8
 
 
 def as_of(
@@ -23,12 +27,29 @@ def as_of(
 ) -> dict[str, Any]:
     """The state of places on a day (schema ``as-of/1``)."""
     answer = desk.header("as-of/1", clocks)
-    answer["answers"] = [_place(desk, clocks, place, question, without) for place in places]
+    plain = clocks.diagonal and desk.loaded.logic.believe is None and desk.supposed is None and not without
+    if plain and len(places) > _FEW:
+        answer["answers"] = _looked_up(desk, clocks, places, question)
+    else:
+        answer["answers"] = [_place(desk, clocks, place, question, without) for place in places]
     if desk.supposed is not None and len(places) == 1:
         [one] = answer["answers"]
         one["notes"] += desk.supposed.without_effect(one["change"], clocks)
     answer["without"] = [one.text for one in without]
     return answer
+
+
+def _looked_up(desk: Desk, clocks: Clocks, places: Sequence[str], question: str) -> list[dict[str, Any]]:
+    """What ``_place`` says of each of many places on the diagonal, read and carried all at once."""
+    shapes = Shapes(desk, clocks, question, _hindsight_note(desk, clocks))
+    swept = desk.beliefs.sweep(question, clocks.day, clocks.day - UNSEEN_DAYS, frozenset(places))
+    found = shapes.of(*swept) if swept else {}
+    answers = [found[place] if place in found else shapes.unknown(place) for place in places]
+    corrected = desk.corrected(clocks.position)
+    for one in answers:
+        if (place := one["place"]["id"]) in corrected:
+            one["notes"][:0] = _corrections(desk, clocks, place, question)
+    return answers
 
 
 def _place(
@@ -106,17 +127,7 @@ def _notes(
     verdict: Verdict,
     displays: Sequence[tuple[str, int]] = (),
 ) -> list[str]:
-    notes = []
-    directory = desk.directory_at(clocks.position)
-    for correction in desk.record.corrections(place, question, directory, clocks.position):
-        moved = _made_a_difference(correction.recorded, correction.before, correction.after, clocks)
-        if moved:
-            real = desk.supposed is None or correction.position <= desk.supposed.after
-            which = f"correction #{correction.position}" if real else "a hypothetical correction"
-            notes.append(
-                f"{which} {moved} {correction.entry[:14]} here:"
-                f" {_changes(correction.before, correction.after)}"
-            )
+    notes = _corrections(desk, clocks, place, question)
     if verdict.believed == UNKNOWN:
         notes += _hindsight(desk, clocks, place, question)
     else:
@@ -128,40 +139,40 @@ def _notes(
     return notes + unseen_notes(displays, clocks.day, name_of)
 
 
-def _made_a_difference(
-    recorded: str, before: dict[str, Any], after: dict[str, Any], clocks: Clocks
-) -> str | None:
-    """``removed`` or ``added`` where a correction took an entry out of an answer or brought it in."""
-
-    def counts(data: dict[str, Any]) -> bool:
-        known = known_at(data, recorded)
-        return known <= clocks.known and days_of(data, known)[0] <= clocks.day
-
-    if counts(before) == counts(after):
-        return None
-    return "removed" if counts(before) else "added"
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> str:
-    names = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-    return ", ".join(f"{name} {before.get(name, '-')} → {after.get(name, '-')}" for name in names)
+def _corrections(desk: Desk, clocks: Clocks, place: str, question: str) -> list[str]:
+    """A line for each correction that took an entry out of the answer or brought it in."""
+    notes = []
+    for one in desk.redated(place, question, clocks.position):
+        if moved := one.moved(clocks.known, clocks.day):
+            real = desk.supposed is None or one.position <= desk.supposed.after
+            which = f"correction #{one.position}" if real else "a hypothetical correction"
+            notes.append(f"{which} {moved} {one.words}")
+    return notes
 
 
 def _hindsight(desk: Desk, clocks: Clocks, place: str, question: str) -> list[str]:
     """One line where nothing was known by then but something is known now."""
-    now = instant_key(utc_text(desk.now))
-    if now <= clocks.known:
+    note = _hindsight_note(desk, clocks)
+    if note is None:
         return []
     if clocks.diagonal and desk.loaded.logic.believe is None:
         first = desk.beliefs.first_day(place, question)
         if first is None or first > clocks.day:
             return []
     else:
+        now = instant_key(utc_text(desk.now))
         later = judge(desk.case(place, question, clocks.position), desk.loaded.logic, clocks.day, now)
         if later.believed == UNKNOWN:
             return []
-    today = iso(now // 86_400_000_000 + EPOCH)
-    return [f"nothing was known by then; hindsight knows more: add --known-by {today}"]
+    return [note]
+
+
+def _hindsight_note(desk: Desk, clocks: Clocks) -> str | None:
+    """What to add where nothing was known by then; None where there is no later knowledge to ask for."""
+    now = instant_key(utc_text(desk.now))
+    if now <= clocks.known:
+        return None
+    return f"nothing was known by then; hindsight knows more: add --known-by {iso(now // DAY_US + EPOCH)}"
 
 
 def why(

@@ -23,6 +23,7 @@ from ledger.errors import NoLedger, UnknownName, Usage
 from ledger.integrity.tree import Frontier
 from projections.case import Case, Testimony
 from projections.record import Record
+from projections.redating import Redated, corrected, redated
 from projections.registry import Loaded, load, promoted
 from projections.views import Beliefs, Progress, Views
 
@@ -77,6 +78,8 @@ class Desk:
         self.views = Views(self.ledger, views_folder(path), progress)
         self._roots: dict[int, str] = {}
         self._directories: dict[int, Directory] = {}
+        self._corrected: dict[int, frozenset[str]] = {}
+        self._redated: dict[tuple[str, str, int], tuple[Redated, ...]] = {}
 
     def _answering(self, logic: str | None) -> Loaded:
         """The logic asked for, else the one that was promoted, else the default."""
@@ -117,6 +120,22 @@ class Desk:
         if position not in self._directories:
             self._directories[position] = self.ledger.directory(position)
         return self._directories[position]
+
+    def redated(self, place: str, question: str, position: int) -> tuple[Redated, ...]:
+        """What corrections did to when the entries of a place count; kept, since it is the same every day."""
+        if place not in self.corrected(position):
+            return ()
+        asked = place, question, position
+        if asked not in self._redated:
+            directory = self.directory_at(position)
+            self._redated[asked] = redated(self.record, place, question, directory, position)
+        return self._redated[asked]
+
+    def corrected(self, position: int) -> frozenset[str]:
+        """Places that corrections may have been made about, under the names they have at a position."""
+        if position not in self._corrected:
+            self._corrected[position] = corrected(self.record, self.directory_at(position))
+        return self._corrected[position]
 
     def case(self, place: str, question: str, position: int | None = None) -> Case:
         """The case of a place as the ledger held it at ``position`` (the head if None)."""

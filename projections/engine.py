@@ -18,12 +18,16 @@ kept, the state stays as it was before it, and the fold goes on.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, is_dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from ledger.codec import Fields, Recorded
+from ledger.codec import Fields, Recorded, decode_leaf
+from ledger.upcast import newest
 
 S = TypeVar("S")
 Handler = Callable[[Any, Fields, Recorded], Any]
@@ -112,8 +116,11 @@ class Projection(Generic[S]):
         return bool(self.save(state) == self.save(loaded) if self._save else state == loaded)
 
 
-#: Events between two copies of the state, which a poison event is undone from.
+#: Events between the first two copies of the state, which a poison event is undone from.
 _BATCH = 20_000
+
+#: Event → those behind a position, up to where a stretch ends. Asked for again where one of them raised.
+_Stretch = Callable[[int], Iterable[Recorded]]
 
 
 def fold(
@@ -128,19 +135,92 @@ def fold(
     bad: list[Quarantined] = []
     wanted = (recorded for recorded in events if recorded.name in projection.listens_to)
     while batch := list(islice(wanted, _BATCH)):
-        current = _fold_batch(projection, batch, current, bad)
+        current = _fold_stretch(projection, partial(_behind, batch), current, bad)
     return current, bad
 
 
-def _fold_batch(projection: Projection[S], batch: list[Recorded], state: S, bad: list[Quarantined]) -> S:
-    before, begun = copy.deepcopy(state), 0
-    for n, recorded in enumerate(batch):
+def _behind(batch: list[Recorded], position: int) -> list[Recorded]:
+    return batch[bisect_right(batch, position, key=lambda one: one.position) :]
+
+
+def fold_leaves(
+    projection: Projection[S],
+    leaves: Callable[[int, int], Iterable[tuple[int, bytes]]],
+    position: int,
+    head: int,
+    state: S | None = None,
+) -> tuple[S, list[Quarantined]]:
+    """The same over stored bytes, of which only those are read that the projection listens to.
+
+    ``leaves(start, stop)`` gives (position, bytes) as ``Store.leaves`` does; ``state`` is the one at
+    ``position``. Raises ``Unverified`` for bytes that are no event. Each stretch between two copies of the
+    state is as long as all before it, so that copying a state that grows costs no more than making it.
+    """
+    current = projection.initial() if state is None else state
+    bad: list[Quarantined] = []
+    first = at = position
+    while at < head:
+        last = min(head, at + max(_BATCH, at - first))
+        current = _fold_stretch(projection, partial(_told, projection, leaves, last), current, bad, at)
+        at = last
+    return current, bad
+
+
+def _told(
+    projection: Projection[Any],
+    leaves: Callable[[int, int], Iterable[tuple[int, bytes]]],
+    last: int,
+    position: int,
+) -> Iterator[Recorded]:
+    names = projection.listens_to
+    for begin in range(position + 1, last + 1, _BATCH):
+        for at, leaf in _perhaps_told(names, leaves(begin, min(last, begin + _BATCH - 1))):
+            recorded = decode_leaf(at, leaf)
+            if recorded.name in names:
+                yield recorded
+
+
+def _perhaps_told(names: frozenset[str], leaves: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """The leaves without those that are surely of other types, by the end of their bytes.
+
+    Canonical bytes end in the type and the version. Where the bytes are JSON, nothing else can end like that:
+    each of the quotes is unescaped and the brace is the last, so the type stands in the outermost object, and
+    behind any other of that name. What ends differently is read in full.
+    """
+    asked: dict[bytes, bool] = {}
+    for pair in leaves:
+        leaf = pair[1]
+        if leaf.endswith(_OPENING):
+            topic = leaf[leaf.rfind(_TYPE) + len(_TYPE) : -len(_OPENING)]
+            wanted = asked.get(topic)
+            if wanted is None:
+                wanted = not _PLAIN.fullmatch(topic) or newest(topic.decode()).partition("/")[0] in names
+                if len(asked) < _TYPES:
+                    asked[topic] = wanted
+            if not wanted:
+                continue
+        yield pair
+
+
+_TYPE, _OPENING = b',"type":"', b'","version":1}'
+_PLAIN = re.compile(rb"[a-z0-9-]+/[0-9]+")
+_TYPES = 1_000  # far more than there are; a bound for bytes that are no events
+
+
+def _fold_stretch(
+    projection: Projection[S], events: _Stretch, state: S, bad: list[Quarantined], since: int = 0
+) -> S:
+    before = copy.deepcopy(state)
+    step = projection.step
+    for recorded in events(since):
         try:
-            state = projection.step(state, recorded)
+            state = step(state, recorded)
         except Exception as error:
             bad.append(Quarantined(recorded.position, recorded.entry, f"{type(error).__name__}: {error}"))
             state = before
-            for good in batch[begun:n]:
-                state = projection.step(state, good)
-            before, begun = copy.deepcopy(state), n + 1
+            for good in events(since):
+                if good.position == recorded.position:
+                    break
+                state = step(state, good)
+            before, since = copy.deepcopy(state), recorded.position
     return state

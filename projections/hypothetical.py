@@ -50,7 +50,7 @@ class Supposing(Desk):
         try:
             self.after = store.head().size
             self._roots = {self.after: store.head().root.hex()}
-            self._directories = {}
+            self._directories, self._redated, self._corrected = {}, {}, {}
             self.notes: list[str] = []
             self.files = [self._take_in(file) for file in files]
             self.head = store.head().size

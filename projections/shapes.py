@@ -33,16 +33,36 @@ def verdict_shape(
     """A verdict on ``day`` as plain values; days are ordinals."""
     age = None if newest is None else max(0, day - newest)
     known = believed != UNKNOWN
+    likely = words(probabilities[believed]) if known else UNKNOWN
+    sure = confidence(origins, age)
+    said = date.fromordinal(newest).isoformat() if newest else None
+    rounded = jsonable(probabilities) if known else {}
+    return shape(place, question, believed, likely, rounded, sure, origins, claims, said, notes)
+
+
+def shape(
+    place: dict[str, str],
+    question: str,
+    believed: str,
+    words: str,
+    probabilities: dict[str, float],
+    confidence: str,
+    origins: int,
+    claims: int,
+    newest: str | None,
+    notes: list[str],
+) -> dict[str, Any]:
+    """The same of what is in words already."""
     return {
         "place": place,
         "question": question,
         "believed": believed,
-        "words": words(probabilities[believed]) if known else UNKNOWN,
-        "probabilities": jsonable(probabilities) if known else {},
-        "confidence": confidence(origins, age),
+        "words": words,
+        "probabilities": probabilities,
+        "confidence": confidence,
         "origins": origins,
         "claims": claims,
-        "newest_claim": date.fromordinal(newest).isoformat() if newest else None,
+        "newest_claim": newest,
         "notes": notes,
     }
 

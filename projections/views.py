@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,7 +33,7 @@ from projections import blobs, lookup
 from projections.belief.base import Logic
 from projections.blobs import Knot
 from projections.credibility import Score
-from projections.engine import Projection, Quarantined, fold
+from projections.engine import Projection, Quarantined, fold_leaves
 from projections.envelopes import shape
 from projections.envelopes.cache import Damaged, Envelopes
 from projections.making import Made, Maker, Spot, Workshop, reshapes, touched_by
@@ -65,6 +65,9 @@ CREATE TABLE IF NOT EXISTS choked (
   position INTEGER NOT NULL, entry TEXT NOT NULL, error TEXT NOT NULL,
   PRIMARY KEY (place, question, position, entry)) STRICT, WITHOUT ROWID;
 """
+
+#: Spots of which the bytes are open at the same time: SQLite looks at all that are open to open one more.
+_AT_ONCE = 100
 
 _FOLDED = "CREATE TABLE IF NOT EXISTS folded (one INTEGER PRIMARY KEY CHECK (one = 1), state BLOB) STRICT;"
 
@@ -385,7 +388,13 @@ class Views:
         row = None if fresh else view.db.execute("SELECT state FROM folded").fetchone()
         position = 0 if stamp is None or row is None else stamp.position
         start = None if row is None else projection.load(orjson.loads(row[0]))
-        state, bad = fold(projection, self._events(position, head, projection.id), start)
+
+        def leaves(first: int, last: int) -> Iterator[tuple[int, bytes]]:
+            self.progress(projection.id, first - 1 - position, head - position)
+            return self.ledger.store.leaves(first, last)
+
+        state, bad = fold_leaves(projection, leaves, position, head, start)
+        self.progress(projection.id, head - position, head - position)
         saved = _saved(projection, state)
         with view.transaction():
             if fresh:
@@ -565,29 +574,55 @@ class Beliefs:
     def __init__(self, view: View, loaded: Loaded) -> None:
         self._view = view
         self.loaded = loaded
+        view.db.execute("PRAGMA mmap_size = 1073741824")  # a look-up reads a little here and there
 
     @property
     def logic(self) -> Logic:
         return self.loaded.logic
 
-    def _spot(self, place: str, question: str) -> blobs.Spot | None:
+    def _data(self, place: str, question: str) -> blobs.Bytes | None:
         found = self._view.db.execute(
             "SELECT n FROM spot WHERE place = ? AND question = ?", (place, question)
         ).fetchone()
         if found is None:
             return None
-        return blobs.Spot(cast(blobs.Bytes, self._view.db.blobopen("spot", "data", found[0], readonly=True)))
+        return self._blob(found[0])
+
+    def _blob(self, n: int) -> blobs.Bytes:
+        return cast(blobs.Bytes, self._view.db.blobopen("spot", "data", n, readonly=True))
 
     def knot(self, place: str, question: str, day: int) -> Knot | None:
         """The knot that answers for a day; None before anything was known."""
-        spot = self._spot(place, question)
-        n = spot.find(day) if spot else -1
-        return spot.knot(n) if spot and n >= 0 else None
+        data = self._data(place, question)
+        return _knot(data, day) if data else None
+
+    def sweep(
+        self, question: str, day: int, before: int, places: Container[str]
+    ) -> tuple[list[str], list[int | None], blobs.Sweep, dict[int, Knot | None]] | None:
+        """What is known then of many places: of which, their ``first_day``, their knots as ``blobs.sweep`` gives
+        them, and by index the knots of those that it leaves alone. Places of which nothing was said are left
+        out; None where that leaves none."""
+        db = self._view.db
+        db.execute("BEGIN")  # locked once, and not for each of the blobs
+        try:
+            sql = "SELECT n, place, first FROM spot WHERE question = ?"
+            spots = [one for one in db.execute(sql, (question,)).fetchall() if one[1] in places]
+            if not spots:
+                return None
+            swept = blobs.joined(self._swept([one[0] for one in spots], day, before))
+            alone = {n: _knot(self._blob(spots[n][0]), day) for n in swept.alone}
+        finally:
+            db.execute("COMMIT")
+        return [one[1] for one in spots], [one[2] for one in spots], swept, alone
+
+    def _swept(self, spots: list[int], day: int, before: int) -> Iterator[blobs.Sweep]:
+        for at in range(0, len(spots), _AT_ONCE):
+            yield blobs.sweep([self._blob(n) for n in spots[at : at + _AT_ONCE]], day, before)
 
     def knots(self, place: str, question: str) -> list[Knot]:
         """All knots of a place, in order."""
-        spot = self._spot(place, question)
-        return list(spot.all()) if spot else []
+        data = self._data(place, question)
+        return list(blobs.Spot(data).all()) if data else []
 
     def first_day(self, place: str, question: str) -> int | None:
         """The first day that anything recorded speaks of; None where nothing does."""
@@ -609,6 +644,12 @@ class Beliefs:
         """What could not be read, or what the logic raised on, by position."""
         rows = self._view.db.execute("SELECT DISTINCT position, entry, error FROM choked ORDER BY 1, 2, 3")
         return [Quarantined(*row) for row in rows]
+
+
+def _knot(data: blobs.Bytes, day: int) -> Knot | None:
+    spot = blobs.Spot(data)
+    n = spot.find(day)
+    return spot.knot(n) if n >= 0 else None
 
 
 def scores_of(rows: Iterable[tuple[str, bytes]]) -> dict[str, Score]:

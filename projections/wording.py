@@ -25,6 +25,11 @@ def words(probability: float) -> str:
     return next(term for bound, term in _BANDS if probability * 100 < bound)
 
 
+def all_words() -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Upper bounds in per cent, and the term below each."""
+    return tuple(bound for bound, _ in _BANDS), tuple(term for _, term in _BANDS)
+
+
 def confidence(origins: int, age: int | None) -> str:
     """``high``, ``moderate`` or ``low``: how well founded a judgement is, apart from how likely.
 

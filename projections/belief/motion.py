@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +141,23 @@ class Motion:
 
         Short steps recur, so their matrices are kept; a long one goes through the eigenvectors without one.
         """
+        values = self._carried(vector, dt, rates, back)
+        return values if min(values) > 0.0 else [max(v, TINY) for v in values]
+
+    def forward_each(self, beliefs: Matrix, days: NDArray[np.int64]) -> Matrix:
+        """``forward`` of many beliefs, shape (many, states), each by its own days and without displays: the same
+        numbers to the last bit, since they are added up in the same order."""
+        out = np.empty_like(beliefs)
+        for dt in np.unique(days).tolist():
+            some = days == dt
+            values = np.array(self._carried(list(beliefs[some].T), dt, (), back=False))
+            low = values.min(axis=0) <= 0.0
+            values[:, low] = np.maximum(values[:, low], TINY)
+            out[some] = (values / sum(values[1:], values[0])).T
+        return out
+
+    def _carried(self, vector: Sequence[Any], dt: int, rates: Rates, back: bool) -> list[Any]:
+        """``carry`` before rounding is made good; of one vector, or of many at once, an array for each state."""
         if dt <= _SHORT or self._weights is None:
             found = self._columns.get((rates, dt, back))
             if found is None:
@@ -148,13 +165,11 @@ class Motion:
                 if len(self._columns) >= _CACHED:
                     self._columns.clear()
                 found = self._columns[rates, dt, back] = _rows(matrix if back else matrix.T)
-            values = _dots(vector, found)
-        else:
-            basis = self._basis(rates)
-            into, out_of = (basis.w_rows, basis.u_rows) if back else (basis.u_columns, basis.w_columns)
-            decays = [math.exp(value * dt) for value in basis.values]
-            values = _dots(list(map(mul, decays, _dots(vector, into))), out_of)
-        return values if min(values) > 0.0 else [max(v, TINY) for v in values]
+            return _dots(vector, found)
+        basis = self._basis(rates)
+        into, out_of = (basis.w_rows, basis.u_rows) if back else (basis.u_columns, basis.w_columns)
+        decays = [math.exp(value * dt) for value in basis.values]
+        return _dots(list(map(mul, decays, _dots(vector, into))), out_of)
 
     def _scaled(self, dt: int, rates: Rates) -> tuple[Matrix, float]:
         if dt == 0:
@@ -205,7 +220,7 @@ class Motion:
         return basis
 
 
-def _dots(vector: Sequence[float], rows: tuple[tuple[float, ...], ...]) -> list[float]:
+def _dots(vector: Sequence[Any], rows: tuple[tuple[float, ...], ...]) -> list[Any]:
     """The product of a vector with each row; written out for two parties, where nearly all time is spent."""
     if len(rows) == 3:
         x, y, z = vector

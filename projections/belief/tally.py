@@ -16,13 +16,14 @@ from projections.belief.assembly import Assembly, Key
 from projections.belief.base import UNKNOWN, Heard, Logic, Verdict, Why
 from projections.belief.happenings import happenings
 from projections.belief.labels import States
-from projections.belief.motion import motion
+from projections.belief.motion import Motion, motion
 from projections.blobs import Knot
 from projections.case import Case, Ruling, Testimony
 
 TALLY = Logic("tally", 1, summary="fixed party table and motion, copies discounted, nothing learned")
 
-_TIE = 1e-12
+TIE = 1e-12
+"""Probabilities that differ by no more are equal."""
 #: Pieces for which hindsight computes the exact leave-one-out weight; the others keep their filter term.
 _LEFT_OUT = 400
 
@@ -37,7 +38,7 @@ def end_of(day: int) -> int:
 
 def believed(states: States, probabilities: np.ndarray) -> str:
     """The most probable state; among equals the first in the order of the states."""
-    return states.names[int(np.argmax(probabilities >= probabilities.max() - _TIE))]
+    return states.names[int(np.argmax(probabilities >= probabilities.max() - TIE))]
 
 
 def judge(case: Case, logic: Logic, day: int, known: int) -> Verdict:
@@ -156,16 +157,22 @@ def read_knot(knot: Knot, day: int, states: States, logic: Logic) -> Verdict:
     """The verdict on a day that a knot answers for."""
     if not knot.belief:
         return Verdict(UNKNOWN, {name: 1 / len(states) for name in states.names}, 0, 0, None)
-    carried = motion(states, logic.params).forward(list(knot.belief), day - knot.at, knot.rates)
-    p = np.asarray(carried)
-    p = p / p.sum()
-    return Verdict(
-        believed(states, p),
-        dict(zip(states.names, p.tolist(), strict=True)),
-        knot.origins,
-        knot.claims,
-        knot.newest,
-    )
+    name, p = carried(knot, day, states.names, motion(states, logic.params))
+    return Verdict(name, p, knot.origins, knot.claims, knot.newest)
+
+
+def carried(knot: Knot, day: int, names: tuple[str, ...], moving: Motion) -> tuple[str, dict[str, float]]:
+    """The believed state and the probabilities of all on a day that a knot with a belief answers for."""
+    forward = moving.forward(knot.belief, day - knot.at, knot.rates)
+    total = 0.0
+    for one in forward:  # one after another, as numpy adds up so few: the same in every version of Python
+        total += one
+    p = [one / total for one in forward]
+    least = max(p) - TIE
+    first = 0
+    while p[first] < least:
+        first += 1
+    return names[first], dict(zip(names, p, strict=True))
 
 
 def series(knots: list[Knot], days: list[int], states: States, logic: Logic) -> np.ndarray:

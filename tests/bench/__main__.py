@@ -1,8 +1,13 @@
-"""``python -m tests.bench NAME [--claims N] [--json] [--dir DIR]``: measure, and print the figures."""
+"""``python -m tests.bench NAME [--claims N] [--json] [--dir DIR] [--keep DIR]``: measure, print the figures.
+
+``python -m tests.bench readme [--from FILE…]`` writes the table in the README from figures that were printed as
+JSON, or measures all anew.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,7 +17,7 @@ from typing import NoReturn
 import orjson
 
 from ledger.errors import LedgerError
-from tests.bench import append, asof, cli, importing, replay
+from tests.bench import append, asof, cli, growth, importing, readme, replay
 from tests.bench.figures import Figure, table
 from tests.bench.stage import Stage, talk
 
@@ -23,6 +28,8 @@ BENCHES: dict[str, tuple[Callable[[Stage, int], list[Figure]], int]] = {
     "replay": (replay.run, replay.DEFAULT),
     "asof": (asof.run, asof.DEFAULT),
     "cli": (cli.run, cli.DEFAULT),
+    "memory": (growth.memory, growth.MEMORY),
+    "growth": (growth.run, growth.DEFAULT),
 }
 _LEAST, _MOST = 100, 10_000_000
 
@@ -36,32 +43,68 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("name", choices=[*BENCHES, "all"], help="what to measure")
+    parser.add_argument("name", choices=[*BENCHES, "all", "readme"], help="what to measure")
     parser.add_argument("--claims", type=_size, help="size of the ledger, in claims")
     parser.add_argument("--json", action="store_true", help="print a JSON list, one object a figure")
     parser.add_argument("--dir", type=Path, help="where temporary files go, else the system's place")
+    parser.add_argument("--from", type=Path, nargs="+", dest="figures", help="figures for the README")
+    parser.add_argument(
+        "--readme", type=Path, default=readme.README, help="the README to write the table into"
+    )
+    parser.add_argument("--keep", type=Path, help="where generated ledgers stay for the next run")
     asked = parser.parse_args(argv)
-    if asked.dir is not None and not asked.dir.is_dir():
-        parser.error(f"no folder {asked.dir}")
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
-        stage = Stage(Path(folder))
-        for name in BENCHES if asked.name == "all" else [asked.name]:
-            run, default = BENCHES[name]
-            claims = asked.claims or default
-            talk(f"{name}: {claims:,} claims")
-            try:
-                found = run(stage, claims)
-            except (LedgerError, RuntimeError) as error:
-                talk(f"tests.bench: {name}: {error}")
-                return 1
-            talk(table(found))
-            figures += found
+    for folder in (asked.dir, asked.keep):
+        if folder is not None and not folder.is_dir():
+            parser.error(f"no folder {folder}")
+    if asked.name == "readme" and asked.figures:
+        return _write(asked.figures, None, asked.readme)
+    if asked.name == "growth" and asked.claims and asked.claims * growth.TIMES > _MOST:
+        parser.error(
+            f"growth measures a ledger {growth.TIMES} times as large: ask for {_MOST // growth.TIMES:,} at most"
+        )
+    names = list(BENCHES) if asked.name in ("all", "readme") else [asked.name]
+    figures = _measure(names, asked)
+    if figures is None:
+        return 1
+    if asked.name == "readme":
+        return _write((), figures, asked.readme)
     if asked.json:
         shown = orjson.dumps([one.to_dict() for one in figures], option=orjson.OPT_INDENT_2).decode()
     else:
         shown = table(figures)
     print(shown)
+    return 0
+
+
+def _measure(names: Sequence[str], asked: argparse.Namespace) -> list[Figure] | None:
+    """What the benches find; None where one of them failed, which it has said."""
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
+        stage = Stage(Path(folder), asked.keep)
+        os.environ["CLAIMS_VIEWS"] = str(stage.views)  # a kept ledger's views would be another program's
+        for name in names:
+            run, default = BENCHES[name]
+            claims = asked.claims or default
+            if asked.claims and name == "growth" and len(names) > 1:
+                claims = max(_LEAST, claims // growth.TIMES)  # so that no ledger is larger than asked for
+            talk(f"{name}: {claims:,} claims")
+            try:
+                found = run(stage, claims)
+            except (LedgerError, RuntimeError) as error:
+                talk(f"tests.bench: {name}: {error}")
+                return None
+            talk(table(found))
+            figures += found
+    return figures
+
+
+def _write(files: Sequence[Path], figures: list[Figure] | None, target: Path) -> int:
+    try:
+        readme.write([one.to_dict() for one in figures] if figures else readme.read(files), target)
+    except (OSError, ValueError) as error:
+        talk(f"tests.bench: {error}")
+        return 1
+    talk(f"{target}: the table is written")
     return 0
 
 

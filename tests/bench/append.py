@@ -13,7 +13,7 @@ from typing import Any
 from ledger.book import Draft, Ledger
 from tests.bench import stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, timed
-from tests.bench.generator import Entry, entries, places_for
+from tests.bench.generator import WRITTEN, Entry, entries, places_for
 from tests.bench.stage import Stage
 
 DEFAULT = 2_000
@@ -25,10 +25,8 @@ _EACH = 500
 
 def run(on: Stage, claims: int) -> list[Figure]:
     """``claims`` is the size of the ledger that is appended to."""
-    path = on.path("append.db")
-    with stage.empty(path) as ledger:
-        for batch in stage.batched(entries(claims)):
-            ledger.append([entry.draft() for entry in batch])
+    path = on.copy(claims)
+    with Ledger.open(path, clock=lambda: WRITTEN) as ledger:
         measured_on = stage.sizes(path, claims, "append")
         durable = "/".join(ledger.store.durability())  # type: ignore[attr-defined]
         with stage.bare(on.path("bare.db"), ledger) as raw:
@@ -37,6 +35,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
             ours, bare = _interleaved(ledger, raw, claims, singles, 1)
             single = figure(
                 "append",
+                "append-one",
                 f"one event an append, acknowledged ({durable}); floor: bare INSERT and COMMIT of the same"
                 f" bytes; {_ROUNDS} interleaved rounds of {singles}",
                 claims,
@@ -50,6 +49,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
             ours, bare = _interleaved(ledger, raw, claims, size, size)
             batches = figure(
                 "append",
+                "append-batch",
                 f"{size} events an append ({durable}); floor: bare executemany and COMMIT of the same bytes;"
                 f" {_ROUNDS} interleaved rounds",
                 claims,
@@ -115,6 +115,7 @@ def _together(on: Stage, path: Path, claims: int) -> Figure:
         missing = before + 3 * _PROCESSES * each - errors - ledger.store.head().size
     return figure(
         "append",
+        "append-together",
         f"{_PROCESSES} processes, {_PROCESSES * each} single appends together, {errors} errors, {missing}"
         " lost; floor: as many processes and bare commits; median of 3 interleaved rounds;"
         " memory of the largest process",

@@ -25,19 +25,23 @@ def run(on: Stage, claims: int) -> list[Figure]:
         desk.beliefs.knot(generator.HOT, "control", 0)
     db = ("--db", str(path))
     calls = (
-        ("`claims as-of DATE PLACE --json`", ("as-of", "2024-06-01", generator.HOT, "--json", *db)),
-        ("`claims --help`", ("--help",)),
+        (
+            "cli-as-of",
+            "`claims as-of DATE PLACE --json`",
+            ("as-of", "2024-06-01", generator.HOT, "--json", *db),
+        ),
+        (None, "`claims --help`", ("--help",)),
     )
     rounds = _ROUNDS if claims >= DEFAULT else 3
     figures = [stage.sizes(path, claims, "cli")]
-    for name, arguments in calls:
+    for row, name, arguments in calls:
         _process((*_CLAIMS, *arguments))
         ours, bare = [], []
         for _ in range(rounds):
             bare.append(_process(_BARE))
             ours.append(_process((*_CLAIMS, *arguments)))
         what = f"{name}, whole process; floor: `python -c pass`; median of {rounds} interleaved rounds"
-        figures.append(figure("cli", what, claims, ours, bare))
+        figures.append(figure("cli", row, what, claims, ours, bare))
     return figures
 
 

@@ -18,9 +18,13 @@ COLUMNS = ("bench", "claims", "seconds", "floor", "ratio", "per_second", "peak_r
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the result. Times in seconds; ``floor`` is the bare work that ``what`` names."""
+    """One line of the result. Times in seconds; ``floor`` is the bare work that ``what`` names.
+
+    ``row`` is the line of the table in the README that it belongs to, if any. Of a growth the ratio is the exponent.
+    """
 
     bench: str
+    row: str | None
     what: str
     claims: int
     seconds: float | None = None
@@ -35,6 +39,7 @@ class Figure:
 
 def figure(
     bench: str,
+    row: str | None,
     what: str,
     claims: int,
     seconds: Sequence[float],
@@ -48,6 +53,7 @@ def figure(
     bare = median(floor) if floor else None
     return Figure(
         bench,
+        row,
         what,
         claims,
         round(taken, 7),

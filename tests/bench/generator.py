@@ -10,13 +10,17 @@ place.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate
 from random import Random
 from typing import Any, NamedTuple
 
-from ledger.book import Draft, entry_id
+from ledger import events
+from ledger.book import Draft
+from ledger.drafts import stream_of
 
 SEED = 20_251_120
 START = dt.date(2022, 3, 1)
@@ -47,6 +51,8 @@ _KINDS = (  # (kind, how many of five hundred, how often each is quoted)
 )
 _SIDED = {"official": 0.9, "military-unit": 1.0, "agency": 0.6, "outlet": 0.4, "milblogger": 0.8}
 _ACTS = (("asserts", 0.80), ("denies", 0.07), ("doubts", 0.04), ("concedes", 0.03), ("predicts", 0.06))
+_VIA = tuple(accumulate((0.35, 0.40, 0.20, 0.05)))  # how many carriers, from none to three
+_LAGS = tuple(accumulate((50, 25, 10, 5)))  # days from saying to publishing, from none to three
 _PROSE = (
     "units forces village outskirts assault pushed back confirmed spokesman evening footage street "
     "advanced group flag bridge repelled northern southern entered cleared according brigade map"
@@ -65,6 +71,25 @@ class Entry(NamedTuple):
     def draft(self) -> Draft:
         """Validated, ready to be appended."""
         return Draft.of(self.name, self.data, self.body)
+
+    def stored(self) -> dict[str, Any]:
+        """The author fields that differ from their defaults: what a leaf holds of them."""
+        defaults, data = _defaults(self.name), self.data
+        usual = [name for name, value in data.items() if name in defaults and defaults[name] == value]
+        return {name: value for name, value in data.items() if name not in usual} if usual else data
+
+    @property
+    def id(self) -> str:
+        """The stream in which it will stand."""
+        return stream_of(events.BY_NAME[self.name], self.stored())  # type: ignore[arg-type]
+
+
+@cache
+def _defaults(name: str) -> dict[str, Any]:
+    fields = events.BY_NAME[name].model_fields.items()
+    return {
+        field: one.get_default(call_default_factory=True) for field, one in fields if not one.is_required()
+    }
 
 
 @dataclass(slots=True)
@@ -177,8 +202,8 @@ class _World:
         quota = self.claims * (number + 1) // DAYS - self.claims * number // DAYS
         seen: set[tuple[Any, ...]] = set()
         while quota:
-            source = self.rng.choices(self.sources, cum_weights=self._source_odds)[0]
-            place = self.rng.choices(self.places, cum_weights=self._place_odds)[0]
+            source = self.sources[_drawn(self.rng, self._source_odds)]
+            place = self.places[_drawn(self.rng, self._place_odds)]
             if source.kind == "map":
                 if self._unchanged(source, place) and self.rng.random() > _LOOKED:
                     continue
@@ -231,8 +256,8 @@ class _World:
             data["act"] = act
         elif data["state"] != "contested" and rng.random() < 0.02:
             data["negated"] = True
-        if via := rng.sample(self.carriers, rng.choices(range(4), (0.35, 0.40, 0.20, 0.05))[0]):
-            data["via"] = via
+        if carriers := _drawn(rng, _VIA):
+            data["via"] = rng.sample(self.carriers, carriers)
         if rng.random() < 0.15:
             data["extent"] = "part"
             if rng.random() < 0.2:
@@ -280,7 +305,7 @@ class _World:
         """Days from saying to publishing: mostly none or few, seldom weeks."""
         draw = self.rng.random()
         if draw < 0.90:
-            return self.rng.choices(range(4), (50, 25, 10, 5))[0]
+            return _drawn(self.rng, _LAGS)
         return self.rng.randrange(4, 11) if draw < 0.97 else self.rng.randrange(11, 91)
 
     def _said(self, source: _Source, place: _Place) -> str:
@@ -295,13 +320,13 @@ class _World:
     def _remember(self, entry: Entry, place: _Place, day: dt.date) -> None:
         """Now and then a claim is kept in mind, to be denied, corrected, taken back or ruled on."""
         if self.rng.random() < 0.04:
-            place.claim = (entry_id(entry.draft().event), entry.data["claimant"], day)
+            place.claim = (entry.id, entry.data["claimant"], day)
 
     def _beside(self, source: _Source, place: _Place, day: dt.date) -> Iterator[Entry]:
         draw = self.rng.random()
         if draw < 0.03:
             entry = self._evidence(source, place, day)
-            place.evidence = entry_id(entry.draft().event)
+            place.evidence = entry.id
             yield entry
         elif draw < 0.0305 and place.evidence:
             target, place.evidence = place.evidence, None
@@ -348,13 +373,24 @@ class _World:
         rng = self.rng
         body: dict[str, Any] = {
             "url": f"{site}{day.isoformat()}/{rng.randrange(10**9):09d}",
-            "title": " ".join(rng.choices(_WORDS, k=7)),
+            "title": _prose(rng, 7),
         }
         if rng.random() < 0.6:
-            body["quote"] = " ".join(rng.choices(_WORDS, k=24))
+            body["quote"] = _prose(rng, 24)
         if rng.random() < 0.5:
             body["as_written"] = {"place": rng.choice(_WORDS), "said": f"{day:%d %B}"}
         return body
+
+
+def _drawn(rng: Random, odds: Sequence[float]) -> int:
+    """An index by cumulated odds: what ``rng.choices`` draws, without its lists."""
+    return bisect(odds, rng.random() * odds[-1], 0, len(odds) - 1)
+
+
+def _prose(rng: Random, count: int) -> str:
+    """Some words, as ``rng.choices`` draws them."""
+    random, many = rng.random, len(_WORDS)
+    return " ".join([_WORDS[int(random() * many)] for _ in range(count)])
 
 
 def _pick(rng: Random, shares: tuple[tuple[str, float], ...]) -> str:

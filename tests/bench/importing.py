@@ -27,6 +27,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
         bare.append(floor)
     import_ = figure(
         "import",
+        "import",
         f"{events:,} events from plain values: validated, hashed, durable, {stage.BATCH} an append;"
         f" floor: bare executemany and COMMIT of the same bytes, batch for batch; {_rounds(rounds)}",
         claims,

@@ -26,7 +26,7 @@ from tests.bench.stage import Stage, talk
 
 DEFAULT = 50_000
 _HEAVY = 500_000
-_SMALL = 2_000
+SMALL = 2_000
 _STOCK = 5_000
 _FLOOR = "floor: scan of the same rows, orjson.loads, count by type"
 
@@ -41,28 +41,28 @@ def _count(counts: Counter[str], claim: object, _: object) -> None:
 def run(on: Stage, claims: int) -> list[Figure]:
     """Everything that is rebuilt when a logic changes, on a ledger with ``claims`` claims."""
     path = on.ledger(claims)
-    if claims >= _SMALL:
-        os.environ["CLAIMS_KERNEL"] = "compiled"
-        _warm_up(on)
+    if claims >= SMALL:
+        warm_up(on)
     rounds = rounds_for(claims, _HEAVY)
     with Ledger.open(path, readonly=True) as ledger:
         head = ledger.store.head().size
         folder = views_folder(path)
         found = [stage.sizes(path, claims, "replay")]
-        for what, work in (
-            ("tally@1 from nothing: no cache, views written", _cold),
-            ("of which reading the ledger into the cache", _cache),
-            ("the same again after a logic change: with the cache", _warm),
-            ("a user's fold of one handler, in Python", _fold),
+        for row, what, work in (
+            ("replay-cold", "tally@1 from nothing: no cache, views written", _cold),
+            ("replay-read", "of which reading the ledger into the cache", _cache),
+            ("replay-warm", "the same again after a logic change: with the cache", _warm),
+            ("fold", "a user's fold of one handler, in Python", _fold),
         ):
-            found.append(_measured(ledger, folder, claims, head, rounds, what, work))
+            found.append(_measured(ledger, folder, claims, head, rounds, row, what, work))
         found.append(_against_stock(on, ledger, claims))
     return [*found, *_catching_up(on, claims, path)]
 
 
-def _warm_up(on: Stage) -> None:
-    """A small replay in compiled mode, so that no compiling is measured."""
-    path = on.ledger(_SMALL)
+def warm_up(on: Stage) -> None:
+    """A small replay in compiled mode, as all that follow, so that no compiling is measured."""
+    os.environ["CLAIMS_KERNEL"] = "compiled"
+    path = on.ledger(SMALL)
     with Ledger.open(path, readonly=True) as ledger:
         talk("compiling, where that was not done before")
         _cold(ledger, views_folder(path), ledger.store.head().size)
@@ -74,6 +74,7 @@ def _measured(
     claims: int,
     head: int,
     rounds: int,
+    row: str,
     what: str,
     work: Callable[[Ledger, Path, int], None],
 ) -> Figure:
@@ -86,7 +87,7 @@ def _measured(
     while len(bare) < 3:
         bare.append(timed(lambda: _scan(ledger)))
     often = f"median of {rounds} rounds" if rounds > 1 else "one round"
-    return figure("replay", f"{what}; {_FLOOR}; {often}", claims, ours, bare, count=head, peak=peak)
+    return figure("replay", row, f"{what}; {_FLOOR}; {often}", claims, ours, bare, count=head, peak=peak)
 
 
 def _scan(ledger: Ledger) -> Counter[str]:
@@ -147,7 +148,7 @@ def _against_stock(on: Stage, ledger: Ledger, claims: int) -> Figure:
         f"a fold of the same {count:,} events, kept; floor: the library's SQLite recorder tracking a"
         " projection with one commit an event (a ratio of 0.05 is 20 times faster)"
     )
-    return figure("replay", what, claims, ours, taken, count=count)
+    return figure("replay", "stock", what, claims, ours, taken, count=count)
 
 
 def _catching_up(on: Stage, claims: int, path: Path) -> list[Figure]:
@@ -162,7 +163,10 @@ def _catching_up(on: Stage, claims: int, path: Path) -> list[Figure]:
         loaded = load("tally")
         views.beliefs(loaded, ledger.store.head().size, ledger.directory())
         figures = []
-        for name, place in (("a quiet place", quiet), ("the hottest place", generator.HOT)):
+        for row, name, place in (
+            ("catch-up-quiet", "a quiet place", quiet),
+            ("catch-up-hottest", "the hottest place", generator.HOT),
+        ):
             taken = []
             for n in range(3):
                 ledger.append([_claim(place, n)])
@@ -171,7 +175,7 @@ def _catching_up(on: Stage, claims: int, path: Path) -> list[Figure]:
                 views.beliefs(loaded, head, directory)
                 taken.append(perf_counter() - start)
             what = f"catching up with one new claim on {name}; median of 3 claims"
-            figures.append(figure("replay", what, claims, taken))
+            figures.append(figure("replay", row, what, claims, taken))
         views.close()
     return figures
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -12,7 +15,7 @@ from statistics import median
 from typing import TypeVar
 
 from ledger.book import Ledger
-from tests.bench import generator
+from tests.bench import generator, quick
 from tests.bench.figures import Figure
 
 T = TypeVar("T")
@@ -32,11 +35,15 @@ def batched(things: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
 
 
 class Stage:
-    """One folder for all of a run; ledgers are built once a size and then shared."""
+    """One folder for all of a run; ledgers are built once a size and then shared, so nobody appends to them.
 
-    def __init__(self, folder: Path) -> None:
+    ``kept`` is a folder in which they stay from one run to the next; else they go with ``folder``.
+    """
+
+    def __init__(self, folder: Path, kept: Path | None = None) -> None:
         self.folder = folder
-        self._built: dict[int, Path] = {}
+        self.kept = kept or folder
+        self.views = folder / "views"
         self._fresh = 0
 
     def path(self, name: str) -> Path:
@@ -46,14 +53,28 @@ class Stage:
 
     def ledger(self, claims: int) -> Path:
         """A generated ledger, the same bytes in every run."""
-        if claims not in self._built:
+        path = self.kept / f"{claims}-claims-{_made_by()}.db"
+        if not path.exists():
             talk(f"building a ledger of {claims:,} claims (seed {generator.SEED})")
-            path = self.path(f"{claims}.db")
-            with empty(path) as ledger:
-                for batch in batched(generator.drafts(claims), 5 * BATCH):
-                    ledger.append(batch)
-            self._built[claims] = path
-        return self._built[claims]
+            part = path.with_suffix(f".part-{os.getpid()}")
+            empty(part).close()
+            quick.lay_down(part, generator.entries(claims), Random(generator.SEED))
+            part.rename(path)
+        return path
+
+    def copy(self, claims: int) -> Path:
+        """The same ledger to be appended to."""
+        path = self.path(f"{claims}.db")
+        shutil.copyfile(self.ledger(claims), path)
+        return path
+
+
+def _made_by() -> str:
+    """Eight hex digits of the code that makes a ledger: another generator's is never taken for ours."""
+    digest = sha256()
+    for module in (generator, quick):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def empty(path: Path) -> Ledger:
@@ -96,7 +117,7 @@ def sizes(path: Path, claims: int, bench: str) -> Figure:
         head = ledger.store.head().size
         leaves = [len(row.state) for row in ledger.store.rows(max(1, head - 20_000), head)]
         bodies = [len(sealed.text) for _, sealed in ledger.store.bodies(max(1, head - 20_000), head)]
-    return Figure(bench, _sizes(claims, head, leaves, bodies), claims)
+    return Figure(bench, None, _sizes(claims, head, leaves, bodies), claims)
 
 
 def _sizes(claims: int, events: int, leaves: Sequence[int], bodies: Sequence[int]) -> str:

@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import Usage
+from ledger import codec
+from ledger.errors import Unverified, Usage
 from ledger.events import ClaimReported
 from projections import engine
 from projections.engine import Projection, fold
@@ -246,3 +248,101 @@ def test_what_was_quarantined_stays_known_after_catching_up(tmp_path) -> None:
         state, bad = views.folded(picky, stop, None)
         views.close()
     assert (state, [one.error for one in bad]) == (6, ["ValueError: not him"])
+
+
+# -- read off the stored bytes ------------------------------------------------------------------------------
+
+
+def leaf(kind: str, /, **fields: object) -> bytes:
+    """Canonical bytes of an event, ``fields`` in the place of what is usual."""
+    usual = {
+        "stream": "c-1",
+        "version": 1,
+        "type": kind,
+        "recorded": "2025-11-01T00:00:00.000000Z",
+        "data": {},
+    }
+    return codec.canonical({**usual, **fields})
+
+
+def heard(names: set[str], *states: bytes) -> list[int]:
+    """Positions of the leaves that a projection is told of."""
+    told: Projection[list[int]] = Projection("told", initial=list)
+
+    @told.on(*names)
+    def note(seen, _, recorded):
+        seen.append(recorded.position)
+
+    def leaves(first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        return ((n, states[n - 1]) for n in range(first, last + 1))
+
+    return engine.fold_leaves(told, leaves, 0, len(states))[0]
+
+
+def test_a_fold_over_bytes_is_told_of_exactly_what_it_listens_to() -> None:
+    words = '","type":"claim-reported/1","version":1}'
+    states = [
+        leaf("claim-reported/1", data={"claimant": "army"}),
+        leaf("claim-withdrawn/1", data={"key": words}),
+        leaf("claim-withdrawn/1", data={"a": {"type": "claim-reported/1", "version": 1}}),
+        leaf("claim-reported/1", version=12, stream="source:x"),
+        leaf("claim-reported/0", data={"agency": "tass"}),
+        leaf("claim-withdrawn/1", zebra={"type": "claim-reported/1", "version": 1}),
+        b'{"type":"claim-reported/1","version":1,"stream":"c-1","recorded":"x","data":{}}',
+        b'{"type":"claim-withdrawn/1","data":{},"stream":"c","recorded":"x","zz":{"a":1,"type":"claim-reported/1",'
+        b'"version":1}, "version":1}',
+        leaf("claim-reported-again/1"),
+        leaf('claim"reported/1'),
+    ]
+    decoded = [codec.Recorded(n, orjson.loads(state)) for n, state in enumerate(states, 1)]
+    assert heard({"claim-reported"}, *states) == [
+        one.position for one in decoded if one.name == "claim-reported"
+    ]
+    assert heard({"claim-reported"}, *states) == [1, 4, 5, 7]
+
+
+def test_bytes_that_are_no_event_are_refused_where_they_stand() -> None:
+    with pytest.raises(Unverified, match="#2"):
+        heard({"claim-reported"}, leaf("party-named/1"), b'{"type":"claim-reported/1","version":1}')
+    with pytest.raises(Unverified, match="#1"):
+        heard({"party-named"}, b"\xff\xfe")
+
+
+@laws(0.5)
+@given(worlds(least=4), st.sets(st.integers(1, 12)), st.integers(1, 6), st.data())
+def test_a_fold_over_bytes_is_the_fold_over_their_events(
+    world: World, poison: set[int], batch: int, data
+) -> None:
+    """Whatever raises, wherever copies of the state are taken, and wherever it goes on from."""
+    shelf = world.shelf()
+    careless: Projection[dict[str, list[str]]] = Projection("careless", initial=lambda: {"seen": []})
+
+    @careless.on("claim-reported", "evidence-reported", "entry-corrected")
+    def note(state, one, recorded):
+        state["seen"].append([recorded.entry, recorded.type, recorded.recorded, repr(one)])
+        if len(recorded.entry) % 13 in poison or recorded.position % 13 in poison:
+            raise RuntimeError("after the state was changed")
+
+    cut = data.draw(st.integers(0, len(shelf.events)))
+    whole, engine._BATCH = engine._BATCH, batch
+    try:
+        leaves = Paper(shelf).store.leaves
+        first, bad = engine.fold_leaves(careless, leaves, 0, cut)
+        state, more = engine.fold_leaves(careless, leaves, cut, len(shelf.events), first)
+    finally:
+        engine._BATCH = whole
+    assert (state, [*bad, *more]) == fold(careless, shelf.events)
+
+
+def test_the_state_is_copied_less_and_less_often(monkeypatch) -> None:
+    copies = 0
+
+    def copied(state: object) -> object:
+        nonlocal copies
+        copies += 1
+        return state
+
+    monkeypatch.setattr(engine, "_BATCH", 4)
+    monkeypatch.setattr(engine.copy, "deepcopy", copied)
+    assert len(heard({"claim-reported"}, *[leaf("claim-reported/1")] * 1_000)) == 1_000
+    assert copies == 9  # at 0, 4, 8, 16 … 512

@@ -225,7 +225,7 @@ class Builder:
             self.codes[name]
             for state in question.states:
                 self.codes[state]
-        self._encoder = Reader(self.codes, lambda stream: None)
+        self._encoder = Reader(self.codes, lambda stream: ())
         self._linked = {directory.source_id(one) for link in directory.links for one in link.sources}
         # Days on which a link begins, or has ended: between two of them nobody's voice changes.
         ends = ((link.lo, None if link.hi is None else link.hi + 1) for link in directory.links)

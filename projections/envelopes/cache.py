@@ -17,7 +17,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger.codec import Recorded, decode
+from ledger.codec import decode
 from projections.anchor import Anchor, anchored, fits
 from projections.envelopes.reading import EVERYWHERE, Batch, Codes, Fated, Reader
 from projections.envelopes.shape import SIZE
@@ -228,7 +228,7 @@ class Envelopes:
         """What reads so many leaves soonest."""
         from projections.columns.modes import reading
 
-        reader = Reader(self.codes, lambda stream: _first(store, stream))
+        reader = Reader(self.codes, lambda stream: [decode(row) for row in store.stream(stream)])
         kernel = reading(leaves)
         if kernel is None:
             return reader
@@ -354,11 +354,6 @@ def _chunked(records: list[tuple[int, int, bytes]]) -> Iterable[tuple[int, int, 
     for place in sorted(by_place):
         blob = b"".join(by_place[place])
         yield place, firsts[place], len(blob) // SIZE, zlib.crc32(blob), blob
-
-
-def _first(store: Store, stream: str) -> Recorded | None:
-    rows = store.stream(stream)
-    return decode(rows[0]) if rows else None
 
 
 __all__ = ["BATCH", "EVERYWHERE", "Damaged", "Envelopes", "Mark"]

@@ -7,7 +7,7 @@ set aside with its position, and the rest goes on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -42,8 +42,8 @@ from projections.envelopes.shape import (
     WITHDRAWAL,
 )
 
-Lookup = Callable[[str], "Recorded | None"]
-"""The first event of a stream."""
+Lookup = Callable[[str], "Sequence[Recorded]"]
+"""The events of a stream, in order."""
 
 ENTRIES = frozenset(
     ("claim-reported", "evidence-reported", "display-observed", "claim-withdrawn", "state-ruled")
@@ -322,9 +322,10 @@ class Reader:
         batch.records.append((place, position, packed))
 
     def _fate(self, batch: Batch, recorded: Recorded) -> None:
-        first = self.lookup(recorded.stream)
-        if first is None or first.name not in ENTRIES:
+        stream = self.lookup(recorded.stream)
+        if not stream or stream[0].name not in ENTRIES:
             return
+        first = stream[0]
         codes = self.codes
         home = codes[first.data.get("place") or EVERYWHERE]
         target = recorded.data["target"]
@@ -342,26 +343,32 @@ class Reader:
                 orjson.dumps(recorded.data),
             )
         )
-        changes = recorded.data.get("changes", {}) if target == first.entry else {}
-        if changes:
-            self._corrected(batch, first, changes, home)
+        if target == first.entry and recorded.data.get("changes"):
+            before = (one for one in stream if one.position <= recorded.position)
+            self._corrected(batch, first, [one for one in before if one.data.get("target") == target], home)
 
-    def _corrected(self, batch: Batch, first: Recorded, changes: dict[str, Any], home: int) -> None:
-        """What a correction lets an entry lean on, speak against, display or be moved to."""
-        codes, corrected = self.codes, {**first.data, **changes}
-        place = codes[corrected.get("place") or EVERYWHERE]
-        if changes.get("place"):
-            batch.moved.append((place, first.position, home))
-        if changes.get("place") or changes.get("question"):
-            batch.asked.add((place, codes[corrected.get("question") or "control"]))
-        aim = corrected.get("target")
-        if aim and aim.startswith("e-") and corrected.get("act") in ("denies", "doubts"):
-            batch.doubts.append((aim, first.position, home))
+    def _corrected(self, batch: Batch, first: Recorded, fates: Sequence[Recorded], home: int) -> None:
+        """What corrections let an entry lean on, speak against, display or be moved to. Any of them may be undone
+        later, so that each value goes with each: too much is looked at then, and never too little."""
+        codes, versions = self.codes, [first.data, *(one.data.get("changes") or {} for one in fates)]
+
+        def ever(name: str) -> list[Any]:
+            return [value for version in versions if (value := version.get(name))]
+
+        places = [codes[one] for one in ever("place")] or [codes[EVERYWHERE]]
+        questions = ever("question") if first.data.get("question") else ["control", *ever("question")]
+        for place in places:
+            if place != home:
+                batch.moved.append((place, first.position, home))
+            batch.asked.update((place, codes[one]) for one in questions)
+        if {"denies", "doubts"} & set(ever("act")):
+            aims = [one for one in ever("target") if one.startswith("e-")]
+            batch.doubts += [(one, first.position, home) for one in aims]
         by = first.stream if first.name == "evidence-reported" else ""
-        batch.leans.update((str(one), place, by) for one in corrected.get("based_on") or ())
-        claimant = corrected.get("claimant")
-        if corrected.get("standing") and claimant:
-            batch.shown.add((codes[claimant], place))
+        grounds = [str(one) for some in ever("based_on") for one in some]
+        batch.leans.update((one, place, by) for one in grounds for place in places)
+        if ever("standing"):
+            batch.shown.update((codes[one], place) for one in ever("claimant") for place in places)
 
     # -- dates -------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from projections.columns.modes import kernel
 from projections.columns.testimony import Builder
 from projections.credibility import score
 from projections.envelopes.cache import Envelopes
-from tests.projections.worlds import ZERO, Paper, Shelf, World, end, laws, worlds
+from tests.projections.worlds import ZERO, Paper, Shelf, World, claim, date, end, laws, moment, told, worlds
 
 DAYS = range(ZERO - 3, ZERO + 75)
 
@@ -122,3 +122,22 @@ def test_other_parameters_are_followed(world: World) -> None:
         copy_rate=0.9, copy_window=5, imprecise_points=3, sojourn_held=30, standing_rate=0.5
     )
     assert_same(world.shelf(hashed=True), Logic("other", 1, params))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_several_corrections_come_to_together_is_followed(turned: bool) -> None:
+    # One correction names the evidence, another turns the claim against it; it stands at another place.
+    aimed = told("entry-corrected", "aimed", moment(6), target="#said", changes={"target": "#film"})
+    denied = told("entry-corrected", "denied", moment(7), target="#said", changes={"act": "denies"})
+    film = told(
+        "evidence-reported", "film", moment(3), source="monitor", place="town", state="UA", said=date(3)
+    )
+    world = World.of(
+        claim("army", "RU", 2, "first", at=moment(2), place="town"),
+        film,
+        claim("witness", "UA", 4, "said", at=moment(4), place="village"),
+        *([denied, aimed] if turned else [aimed, denied]),
+    )
+    assert_same(world.shelf(hashed=True))
+    case = world.shelf().case("town", "control")
+    assert next(piece.doubts for piece in case.testimony if piece.kind == "evidence")

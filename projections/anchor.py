@@ -41,15 +41,18 @@ def anchored(store: Store, ledger: str, position: int, before: Anchor | None = N
 
 
 def fits(anchor: Anchor, store: Store, ledger: str, head: int) -> bool:
-    """Whether what stands at an anchor was made from the first rows of this ledger as it is now."""
-    if anchor.position > head or anchor.ledger != ledger:
+    """Whether what stands at an anchor was made from the first rows of this ledger as it is now. It may be ahead
+    of ``head`` where others have gone on meanwhile."""
+    if anchor.ledger != ledger:
         return False
     row = store.row(anchor.position)
     if (row.leaf_hash.hex() if row else "") != anchor.leaf:
         return False
+    now = store.head()
+    if anchor.position > max(head, now.size):
+        return False
     if not anchor.roots:
         return True
-    now = store.head()
     try:
         return _extended(anchor, store, now.size).root() == now.root
     except (Unverified, ValueError):

@@ -1,6 +1,6 @@
 """Materialised views beside the ledger: one file a view, catching up on new events, never trusted over it.
 
-``envelopes@1.db`` is the cache of what was recorded, by place; ``NAME@VERSION.db`` what one logic makes of it:
+``envelopes@1.db`` is the cache of what was recorded, by place; ``NAME@VERSION+FINGERPRINT.db`` what one logic makes of it:
 the knots from which "known then" is answered, and the scores of the sources. Each carries the ledger's id,
 the position it has reached and the hash of the row there; a cache that does not fit is made again without a
 word, since it can be. A belief view whose fingerprint is another logic's is not: the answer says that a
@@ -30,6 +30,7 @@ from ledger.codec import Recorded, decode
 from ledger.directory import Directory
 from ledger.errors import Locked, ReplayDue, Usage, WriteFailed
 from projections import blobs, lookup
+from projections.anchor import Anchor, anchored, fits
 from projections.belief.base import Logic
 from projections.blobs import Knot
 from projections.credibility import Score
@@ -74,13 +75,15 @@ _FOLDED = "CREATE TABLE IF NOT EXISTS folded (one INTEGER PRIMARY KEY CHECK (one
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """How far a view has come, and whose it is. ``leaf`` is the hex hash of the row at ``position``."""
+    """How far a view has come in whose ledger, and the fingerprint of the logic that made it."""
 
-    ledger: str
-    position: int
-    leaf: str
+    anchor: Anchor
     fingerprint: str
     path: Path = Path()
+
+    @property
+    def position(self) -> int:
+        return self.anchor.position
 
     @property
     def logic(self) -> str:
@@ -110,13 +113,15 @@ class View:
         meta = dict(self.db.execute("SELECT name, value FROM meta"))
         if "position" not in meta:
             return None
-        return Stamp(meta["ledger"], int(meta["position"]), meta["leaf"], meta["fingerprint"], self.path)
+        at = Anchor(meta["ledger"], int(meta["position"]), meta["leaf"], meta.get("roots", ""))
+        return Stamp(at, meta["fingerprint"], self.path)
 
     def put_stamp(self, stamp: Stamp) -> None:
         values = {
-            "ledger": stamp.ledger,
+            "ledger": stamp.anchor.ledger,
             "position": str(stamp.position),
-            "leaf": stamp.leaf,
+            "leaf": stamp.anchor.leaf,
+            "roots": stamp.anchor.roots,
             "fingerprint": stamp.fingerprint,
         }
         self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(values.items()))
@@ -250,11 +255,11 @@ class Views:
         if stamp is not None and stamp.fingerprint != loaded.fingerprint and not replay:
             raise self._due(loaded, stamp)
         whole = view is None or stamp is None or replay or not self._fits(stamp, head)
-        if view and stamp and not whole and stamp.position == head:
+        if view and stamp and not whole and stamp.position >= head:
             return Beliefs(view, loaded)
         envelopes = self.envelopes(head)
         last = self.ledger.store.row(head)
-        goal = Stamp(self._id(), head, last.leaf_hash.hex() if last else "", loaded.fingerprint)
+        goal = self._stamp(head, loaded.fingerprint, None if whole else stamp)
         known = instant_key(decode(last).recorded) if last else 0
         maker = Maker(self._workshop, envelopes, directory, loaded.logic, known)
         if view is None or stamp is None or whole:
@@ -318,7 +323,7 @@ class Views:
                     return view
             if before is None or not self._fits(before, goal.position):
                 break
-            if before.position == goal.position:
+            if before.position >= goal.position:
                 return view
             stamp = before
         return self._rebuild(view.path, maker, loaded, goal)
@@ -481,10 +486,10 @@ class Views:
         rows = self.ledger.store.stream(stream)
         return decode(rows[0]) if rows else None
 
-    def _stamp(self, head: int, mark: str) -> Stamp:
-        row = self.ledger.store.row(head)
-        leaf = row.leaf_hash.hex() if row else ""
-        return Stamp(self._id(), head, leaf, mark)
+    def _stamp(self, head: int, mark: str, before: Stamp | None = None) -> Stamp:
+        """The stamp of a head; ``before`` is that of an earlier one, which fits."""
+        known = before.anchor if before else None
+        return Stamp(anchored(self.ledger.store, self._id(), head, known), mark)
 
     def _id(self) -> str:
         """The ledger's id; asked for once, since it never changes."""
@@ -494,10 +499,7 @@ class Views:
 
     def _fits(self, stamp: Stamp, head: int) -> bool:
         """Whether a view was built from this ledger's rows and not from another's or a longer one's."""
-        if stamp.position > head or stamp.ledger != self._id():
-            return False
-        row = self.ledger.store.row(stamp.position)
-        return (row.leaf_hash.hex() if row else "") == stamp.leaf
+        return fits(stamp.anchor, self.ledger.store, self._id(), head)
 
 
 def _saved(projection: Projection[object], state: object) -> bytes:
@@ -522,7 +524,8 @@ def file_name(loaded: Loaded) -> str:
 
 
 def _pinned(stamp: Stamp) -> str:
-    return f"{stamp.ledger} {stamp.position} {stamp.leaf} {stamp.fingerprint}"
+    at = stamp.anchor
+    return f"{at.ledger} {at.position} {at.leaf} {stamp.fingerprint}"
 
 
 def _candidate(path: Path, stamp: Stamp) -> View:

@@ -201,14 +201,15 @@ class Envelopes:
     ) -> None:
         """Read the ledger from where the cache stands to ``head``, a batch a transaction.
 
-        A cache that does not fit (another ledger's, a longer one's, another code's) is emptied first.
+        A cache that does not fit (another ledger's, a longer one's, another code's) is emptied first. One that
+        others have taken further meanwhile is left as it is.
         """
         mark = self.mark()
         if mark is not None and not (mark.code == code and fits(mark.anchor, store, ledger, head)):
             self.clear()
             mark = None
         position = mark.position if mark else 0
-        if mark is not None and position == head:
+        if mark is not None and position >= head:
             return
         reader = self._reader(store, head - position)
         begun = position

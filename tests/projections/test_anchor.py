@@ -75,8 +75,13 @@ def test_an_anchor_that_lies_does_not_fit(store: Paper, lie: dict[str, object]) 
     assert not fits(replace(anchor, **lie), store, ID, store.size)  # type: ignore[arg-type]
 
 
-def test_an_anchor_beyond_the_head_does_not_fit(store: Paper) -> None:
-    assert not fits(anchored(store, ID, store.size), store, ID, store.size - 1)
+def test_an_anchor_of_a_longer_ledger_does_not_fit(store: Paper) -> None:
+    short = Paper(store.shelf, store.size - 1)
+    assert not fits(anchored(store, ID, store.size), short, ID, short.size)
+
+
+def test_an_anchor_to_which_others_have_gone_on_meanwhile_fits(store: Paper) -> None:
+    assert fits(anchored(store, ID, store.size), store, ID, store.size - 1)
 
 
 def test_without_roots_the_row_alone_decides(store: Paper) -> None:

@@ -2,7 +2,7 @@
 
 ``envelopes@1.db`` is the cache of what was recorded, by place; ``NAME@VERSION+FINGERPRINT.db`` what one logic makes of it:
 the knots from which "known then" is answered, and the scores of the sources. Each carries the ledger's id,
-the position it has reached and the hash of the row there; a cache that does not fit is made again without a
+the position it has reached and the root hashes of the tree there; a cache that does not fit is made again without a
 word, since it can be. A belief view whose fingerprint is another logic's is not: the answer says that a
 replay is due.
 

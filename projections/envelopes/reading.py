@@ -19,10 +19,11 @@ from ledger.codec import Recorded
 from ledger.dates import DAY_US, EPOCH
 from ledger.errors import BadEvent, Unverified
 from ledger.upcast import STEPS
-from projections.case import day_of, days_of, known_at, ruled_at
+from projections.case import day_of, days_of, ruled_at
 from projections.envelopes.shape import (
     ACTS,
     ALONE,
+    AT,
     CARRIERS,
     CLAIM,
     DAY_MARK,
@@ -40,6 +41,7 @@ from projections.envelopes.shape import (
     TARGETED,
     VALID_KINDS,
     WITHDRAWAL,
+    WITHIN,
 )
 
 Lookup = Callable[[str], "Sequence[Recorded]"]
@@ -177,26 +179,7 @@ class Reader:
     def _claim(self, batch: Batch, position: int, stream: str, recorded: str, data: dict[str, Any]) -> None:
         get = data.get
         codes = self.codes
-        published, said, valid = get("published"), get("said"), get("valid")
-        known = self._known(published, said, recorded)
-        spoken = said or published
-        saying = ALONE
-        said_day = day_of(known)
-        if spoken:
-            dated = self._dated(spoken)
-            if dated.hi is not None:
-                said_day = dated.hi
-            if dated.exact is not None:
-                saying = dated.exact
-        valid_kind = _VALID[get("valid_kind", "at")]
-        when = valid or spoken
-        if valid_kind in (0, 3) and when:
-            dated = self._dated(when)
-            lo, hi = dated.lo, dated.hi
-            if lo is None or hi is None:
-                lo, hi = days_of(data, known)
-        else:
-            lo, hi = days_of(data, known)
+        known, said_day, saying, valid_kind, lo, hi = self._times(recorded, data)
         flags, kind = 0, CLAIM
         if get("negated"):
             flags |= NEGATED
@@ -206,7 +189,7 @@ class Reader:
             kind = DISPLAY
             hi = min(hi, day_of(known))
             lo = min(lo, hi)
-            saying = mark_of(said)
+            saying = mark_of(get("said"))
         target, aimed = get("target"), _NO_TARGET
         place = codes[data["place"]]
         if target:
@@ -280,15 +263,9 @@ class Reader:
             codes[data["state"]]
         else:
             source = codes[data["source"]]
-            known = known_at(data, recorded)
-            spoken = get("said") or get("published")
-            found = span(spoken).hi if spoken else None
-            said_day = found if found is not None else day_of(known)
-            lo, hi = days_of(data, known)
+            known, said_day, saying, _, lo, hi = self._times(recorded, data)
             if name == "evidence-reported":
                 kind, act = EVIDENCE, codes[f"kind:{get('kind', 'footage')}"] & 255
-                exact = exact_day(spoken) if spoken else None
-                saying = exact if exact is not None else ALONE
                 target = get("target")
                 if get("extent", "part") != "whole":
                     flags |= PART
@@ -371,6 +348,28 @@ class Reader:
             batch.shown.update((codes[one], place) for one in ever("claimant") for place in places)
 
     # -- dates -------------------------------------------------------------------------------------------
+
+    def _times(self, recorded: str, data: dict[str, Any]) -> tuple[int, int, int, int, int, int]:
+        """(when it could be known, the latest day on which it may have been said, the day said if it is one exact
+        day, kind of its valid time, first and last day spoken of) of an entry."""
+        get = data.get
+        published, said = get("published"), get("said")
+        known = self._known(published, said, recorded)
+        spoken = said or published
+        said_day, saying = day_of(known), ALONE
+        if spoken:
+            dated = self._dated(spoken)
+            if dated.hi is not None:
+                said_day = dated.hi
+            if dated.exact is not None:
+                saying = dated.exact
+        valid_kind = _VALID[get("valid_kind", "at")]
+        when = get("valid") or spoken
+        if valid_kind in (AT, WITHIN) and when:
+            dated = self._dated(when)
+            if dated.lo is not None and dated.hi is not None:
+                return known, said_day, saying, valid_kind, dated.lo, dated.hi
+        return known, said_day, saying, valid_kind, *days_of(data, known)
 
     def _known(self, published: str | None, said: str | None, recorded: str) -> int:
         """``case.known_at`` of the same clocks, at the price of two look-ups."""

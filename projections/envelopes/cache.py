@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: Events a transaction: some 200 MB of work at most while they are read.
 BATCH = 131_072
 
+#: So few leaves are read one by one: before many are read at once, every name there is must be learnt.
+_FEW = 64
+
 #: Chunks of one place are put together when there are more of them.
 _CHUNKS = 96
 
@@ -230,7 +233,7 @@ class Envelopes:
         from projections.columns.modes import reading
 
         reader = Reader(self.codes, lambda stream: [decode(row) for row in store.stream(stream)])
-        kernel = reading(leaves)
+        kernel = reading(leaves) if leaves > _FEW else None
         if kernel is None:
             return reader
         from projections.envelopes.quick import Quick

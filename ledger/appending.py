@@ -126,8 +126,9 @@ class Batch:
         if not seen and not one.event.OPENS and one.name != "logic-promoted":
             raise UnknownName(f"no entry {one.stream!r}", remedy="`claims log` lists the ids")
         rules.check(one.event, self.directory, self._lookup)
-        warnings = self._year_doubts(one) if one.name == "claim-reported" else ()
-        recorded = self._write(one, len(seen) + 1)
+        marks = twins.twin_marks(one.data) if one.name == "claim-reported" else ()
+        warnings = self._year_doubts(one, marks)
+        recorded = self._write(one, len(seen) + 1, marks)
         return Receipt("new", recorded.entry, recorded.position, warnings)
 
     def _by_key(self, one: Prepared) -> Receipt | None:
@@ -170,9 +171,9 @@ class Batch:
         stream = self._stream(entry.partition("@")[0])
         return effective([one.recorded for one in stream], entry)
 
-    def _year_doubts(self, one: Prepared) -> tuple[twins.YearDoubt, ...]:
+    def _year_doubts(self, one: Prepared, marks: tuple[int, ...]) -> tuple[twins.YearDoubt, ...]:
         doubts = {}
-        for mark in twins.twin_marks(one.data):
+        for mark in marks:
             candidates = [self._recorded_at(p) for p in self.writer.marked(mark)]
             for other in [*candidates, *self._marks.get(mark, ())]:
                 effective = self._lookup(other.entry)
@@ -189,7 +190,7 @@ class Batch:
             raise Unverified("a mark leads to no event", where=f"#{position}")
         return codec.decode(row)
 
-    def _write(self, one: Prepared, version: int) -> Recorded:
+    def _write(self, one: Prepared, version: int, marks: tuple[int, ...]) -> Recorded:
         sealed = SealedBody(self.salt(32), one.body) if one.body is not None else None
         state = codec.encode(
             stream=one.stream,
@@ -203,7 +204,7 @@ class Batch:
         position = self.size + len(self.rows) + 1
         leaf = orjson.loads(state)
         recorded = Recorded(position, leaf)
-        row = new_row(recorded, one.topic, state, sealed)
+        row = new_row(recorded, one.topic, state, sealed, marks)
         self.rows.append(row)
         self._stream(one.stream).append(_Seen(position, recorded, one.body, False))
         if one.event.key is not None:
@@ -215,13 +216,20 @@ class Batch:
         return recorded
 
 
-def new_row(recorded: Recorded, topic: str, state: bytes, body: SealedBody | None) -> NewRow:
-    """An event with all that the store keeps beside it, worked out from the event alone."""
+def new_row(
+    recorded: Recorded,
+    topic: str,
+    state: bytes,
+    body: SealedBody | None,
+    twin_marks: tuple[int, ...] | None = None,
+) -> NewRow:
+    """An event with all that the store keeps beside it, worked out from the event alone. ``twin_marks``: those of
+    a claim, where they are known already."""
     registry = events.BY_NAME[recorded.name].REGISTRY or (
         recorded.name in ("entry-corrected", "entry-redacted")
         and recorded.stream.partition(":")[0] in _REGISTERED
     )
-    marks = twins.marks_of(recorded.name, recorded.data)
+    marks = twins.marks_of(recorded.name, recorded.data, twin_marks)
     key = recorded.data.get("key")
     return NewRow(recorded.stream, recorded.version, topic, state, body, key, marks, registry)
 

@@ -32,11 +32,11 @@ def twin_marks(data: dict[str, Any]) -> tuple[int, ...]:
     return tuple(sorted(_mark("twin", *proposition, iso(exact)[5:]) for exact in days))
 
 
-def marks_of(name: str, data: dict[str, Any]) -> tuple[int, ...]:
-    """All marks of a new entry."""
+def marks_of(name: str, data: dict[str, Any], twins: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """All marks of a new entry; ``twins`` are its ``twin_marks`` where they are known already."""
     question = data.get("question", "control")
     if name == "claim-reported":
-        twins = twin_marks(data)
+        twins = twin_marks(data) if twins is None else twins
         if data.get("standing"):
             return (*twins, display_mark(data["claimant"], data["place"], question))
         return twins

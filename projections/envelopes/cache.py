@@ -88,7 +88,7 @@ class Envelopes:
         self.path = path
         self.db = sqlite3.connect(path, isolation_level=None, timeout=60.0)
         self.db.executescript(
-            "PRAGMA synchronous = OFF; PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -16384;" + _SCHEMA
+            "PRAGMA synchronous = OFF; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16384;" + _SCHEMA
         )
         self._codes: Codes | None = None
 

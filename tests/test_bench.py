@@ -151,7 +151,7 @@ def test_the_table_in_the_readme_has_every_row() -> None:
     assert [one["what"] for one in found] == [what for what, *_ in readme.ROWS.values()]
     for one in found:
         assert list(one) == list(readme.HEADING)
-        assert one["reach"].endswith(" claims")
+        assert one["size"].endswith(" claims")
         assert float(one["measured"].split()[0].replace(",", "")) >= 0
         assert one["ratio"] == "-" or float(one["ratio"].replace(",", "")) > 0
 

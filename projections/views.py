@@ -200,14 +200,12 @@ class Views:
 
     # -- the record ----------------------------------------------------------------------------------
 
-    def envelopes(self, head: int, *, replay: bool = False) -> Envelopes:
-        """The cache of what was recorded, caught up to ``head``. ``replay`` reads the whole ledger again."""
-        return self._mended(lambda: self._caught_up_envelopes(head, replay))
+    def envelopes(self, head: int) -> Envelopes:
+        """The cache of what was recorded, caught up to ``head``."""
+        return self._mended(lambda: self._caught_up_envelopes(head))
 
-    def _caught_up_envelopes(self, head: int, replay: bool) -> Envelopes:
+    def _caught_up_envelopes(self, head: int) -> Envelopes:
         cache = self._opened_cache()
-        if replay:
-            cache.clear()
         cache.catch_up(self.ledger.store, head, reading_fingerprint(), self._id(), self._reading_progress)
         return cache
 

@@ -266,7 +266,9 @@ def _counted(name: str, calls: list[object]):
 
 
 def read_again(one: Held) -> None:
-    one.views.envelopes(one.ledger.store.head().size, replay=True)
+    head = one.ledger.store.head().size
+    one.views.envelopes(head).clear()
+    one.views.envelopes(head)
 
 
 def replayed(one: Held) -> None:
@@ -276,7 +278,9 @@ def replayed(one: Held) -> None:
 def replayed_by_another(one: Held) -> None:
     with Ledger.open(one.folder / "book.db", readonly=True) as ledger:
         views = Views(ledger, one.folder / "held")
-        views.envelopes(ledger.store.head().size, replay=True)
+        head = ledger.store.head().size
+        views.envelopes(head).clear()
+        views.envelopes(head)
         views.beliefs(TALLY, ledger.store.head().size, ledger.directory(), replay=True)
         views.close()
 

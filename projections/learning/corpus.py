@@ -1,0 +1,249 @@
+"""Everything that speaks of many spots, as arrays: what the learning engine reads, and nothing else.
+
+A *spot* is one question at one place, a *step* a moment of a spot at which something speaks. Steps of all
+spots lie one after the other; an observation falls on a step, a display acts on the time between two steps of
+one spot. Ledger, names and dates are left behind: voices and labels are numbers here.
+
+``Evidence`` is the same in the form that every iteration needs. Observations that weigh alike under whatever
+is learnt (same voice, label and kind of repeat) are one *cell*, so a table of one row for each cell speaks for
+all of them: its product with a sparse matrix is the evidence on every step, and the product of the transposed
+matrix with the beliefs is what is counted for every cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+FRESH, IMPLIED, UNIMPLIED = 0, 1, 2
+"""``Corpus.copied``: nothing earlier to copy from; something that implies this label; something that does not."""
+
+
+def _ints() -> Ints:
+    return np.zeros(0, np.int64)
+
+
+def _floats() -> Floats:
+    return np.zeros(0)
+
+
+def _kinds() -> NDArray[np.int8]:
+    return np.zeros(0, np.int8)
+
+
+def _flags() -> Flags:
+    return np.zeros(0, np.bool_)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Corpus:
+    """Many spots with the same ``size`` states. Arrays are taken over as they are; do not change them.
+
+    ================= ============== =========================================================================
+    first             (spots + 1,)   steps of spot i are first[i] up to first[i + 1]; a spot may have none
+    day               (steps,)       when, a whole number in any unit, ascending strictly within a spot
+    step              (n,)           the step that an observation falls on
+    voice, label      (n,)           who says which label, numbered from 0
+    weight            (n,)           exponent of its likelihood, above 0 (a doubt, a share of a vague date)
+    copied            (n,)           ``FRESH``, ``IMPLIED`` or ``UNIMPLIED``; none given: all are fresh
+    fixed             (steps, size)  log-likelihoods that are added as they are (rulings); none given: 0
+    held_from/_to     (m,)           a display acts from one step to a later one of the same spot
+    held_voice/_label (m,)           who displays what; its drawing is an observation of its own
+    held_weight       (m,)           factor of its rate
+    judged_step       (j,)           a step of which somebody ruled
+    judged_states     (j, size)      under which states what was ruled is so
+    ================= ============== =========================================================================
+
+    Raises ``ValueError`` for arrays that do not belong together or values out of range.
+    """
+
+    size: int
+    first: Ints
+    day: Ints
+    step: Ints = field(default_factory=_ints)
+    voice: Ints = field(default_factory=_ints)
+    label: Ints = field(default_factory=_ints)
+    weight: Floats = field(default_factory=_floats)
+    copied: NDArray[np.int8] = field(default_factory=_kinds)
+    fixed: Floats = field(default_factory=_floats)
+    held_voice: Ints = field(default_factory=_ints)
+    held_label: Ints = field(default_factory=_ints)
+    held_weight: Floats = field(default_factory=_floats)
+    held_from: Ints = field(default_factory=_ints)
+    held_to: Ints = field(default_factory=_ints)
+    judged_step: Ints = field(default_factory=_ints)
+    judged_states: Flags = field(default_factory=_flags)
+
+    def __post_init__(self) -> None:
+        n, m, steps = len(self.step), len(self.held_from), len(self.day)
+        if self.size < 1:
+            raise ValueError("a question has at least one state")
+        for name in ("copied", "fixed", "judged_states"):
+            if not getattr(self, name).size:
+                rows = {"copied": (n,), "fixed": (steps, self.size), "judged_states": (0, self.size)}[name]
+                object.__setattr__(self, name, np.zeros(rows, getattr(self, name).dtype))
+        _shaped((n,), step=self.step, voice=self.voice, label=self.label, weight=self.weight)
+        _shaped((n,), copied=self.copied)
+        _shaped((m,), held_voice=self.held_voice, held_label=self.held_label, held_weight=self.held_weight)
+        _shaped((m,), held_to=self.held_to)
+        _shaped((steps, self.size), fixed=self.fixed)
+        _shaped((len(self.judged_step), self.size), judged_states=self.judged_states)
+        first = self.first
+        if (
+            first.ndim != 1
+            or not len(first)
+            or first[0] != 0
+            or first[-1] != steps
+            or (np.diff(first) < 0).any()
+        ):
+            raise ValueError("first: offsets of the spots ascend from 0 to the number of steps")
+        if (np.diff(self.day)[self._within[1:]] <= 0).any():
+            raise ValueError("day: steps of a spot ascend strictly")
+        _within("step", self.step, steps)
+        _within("judged_step", self.judged_step, steps)
+        _within("copied", self.copied, 3)
+        for name in ("voice", "label", "held_voice", "held_label", "held_from"):
+            _within(name, getattr(self, name), np.iinfo(np.int64).max)
+        if not ((self.weight > 0) & np.isfinite(self.weight)).all() or not (self.held_weight > 0).all():
+            raise ValueError("weight: finite numbers above 0")
+        if not np.isfinite(self.fixed).all():
+            raise ValueError("fixed: log-likelihoods are finite")
+        _within("held_to", self.held_to, steps)
+        if (self.held_from >= self.held_to).any() or (
+            m and (self.spot[self.held_from] != self.spot[self.held_to]).any()
+        ):
+            raise ValueError("held_from, held_to: a display acts between two steps of one spot")
+
+    @property
+    def spots(self) -> int:
+        """How many spots there are."""
+        return len(self.first) - 1
+
+    @cached_property
+    def spot(self) -> Ints:
+        """The spot of each step, shape (steps,)."""
+        return np.repeat(np.arange(self.spots), np.diff(self.first))
+
+    @cached_property
+    def gap(self) -> Ints:
+        """Time since the spot's step before, shape (steps,); 0 on the first step of a spot."""
+        gap = np.diff(self.day, prepend=0)
+        gap[~self._within] = 0
+        return gap
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The corpus as sparse matrices; made once."""
+        return Evidence.of(self)
+
+    @cached_property
+    def _within(self) -> Flags:
+        """Whether a step has one before it in its spot, shape (steps,)."""
+        within = np.ones(len(self.day), np.bool_)
+        within[self.first[:-1][np.diff(self.first) > 0]] = False
+        return within
+
+
+class Evidence(NamedTuple):
+    """Cells and where they speak; see the module. Rows of ``said`` are steps, of ``shown`` combinations."""
+
+    voice: Ints  # (cells,)
+    label: Ints  # (cells,)
+    copied: Ints  # (cells,)
+    said: csr_array  # (steps, cells): summed weights of the observations
+    said_t: csr_array
+    held_voice: Ints  # (display cells,)
+    held_label: Ints
+    shown: csr_array  # (combinations, display cells): summed weights of the displays in force together
+    combination: Ints  # (steps,): what is in force in the gap before a step; 0 is nothing
+    redrawn: Floats  # (voices,): weights of the displays drawn in place of another of the same voice
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> Evidence:
+        steps = len(corpus.day)
+        labels = 1 + max(corpus.label.max(initial=0), corpus.held_label.max(initial=0))
+        cell, cell_of = _distinct((corpus.voice * labels + corpus.label) * 3 + corpus.copied)
+        said = csr_array((corpus.weight, (corpus.step, cell_of)), shape=(steps, len(cell)))
+        said.sum_duplicates()
+        held, held_of = _distinct(corpus.held_voice * labels + corpus.held_label)
+        shown, combination = _combinations(corpus, held_of, len(held))
+        return cls(
+            cell // 3 // labels,
+            cell // 3 % labels,
+            cell % 3,
+            said,
+            said.T.tocsr(),
+            held // labels,
+            held % labels,
+            shown,
+            combination,
+            _redrawn(corpus),
+        )
+
+
+def _combinations(corpus: Corpus, cell: Ints, cells: int) -> tuple[csr_array, Ints]:
+    """The distinct sets of displays in force together, and which of them acts in the gap before each step."""
+    steps = len(corpus.day)
+    combination = np.zeros(steps, np.int64)
+    if not len(cell):
+        return csr_array((1, cells)), combination
+    # Nothing changes between the first and last steps of displays: one stretch stands for its gaps.
+    turns = np.unique(np.concatenate([[0], corpus.held_from + 1, corpus.held_to + 1]))
+    turns = turns[turns < steps]
+    lo = np.searchsorted(turns, corpus.held_from + 1)
+    length = np.searchsorted(turns, corpus.held_to + 1) - lo
+    start = np.cumsum(length) - length
+    stretch = np.arange(length.sum()) - np.repeat(start - lo, length)
+    active = csr_array(
+        (np.repeat(corpus.held_weight, length), (stretch, np.repeat(cell, length))), shape=(len(turns), cells)
+    )
+    active.sum_duplicates()
+    # Alike are stretches with the same cells and weights: compared as rows padded with −1 to one width.
+    count = np.diff(active.indptr)
+    padded = np.full((len(turns), 2 * int(count.max(initial=0))), -1.0)
+    row = np.repeat(np.arange(len(turns)), count)
+    place = np.arange(active.nnz) - np.repeat(active.indptr[:-1], count)
+    padded[row, 2 * place], padded[row, 2 * place + 1] = active.indices, active.data
+    # The row of nothing but −1 sorts first: before the first display there always is such a stretch.
+    _, chosen, number = np.unique(padded, axis=0, return_index=True, return_inverse=True)
+    return active[chosen], np.repeat(number.reshape(-1), np.diff(np.append(turns, steps)))
+
+
+def _redrawn(corpus: Corpus) -> Floats:
+    """How often each voice redrew: a display that begins on the step on which its voice's last one ended."""
+    voices = 1 + int(corpus.held_voice.max(initial=-1))
+    steps = len(corpus.day)
+    ended = np.isin(corpus.held_voice * steps + corpus.held_from, corpus.held_voice * steps + corpus.held_to)
+    return np.bincount(corpus.held_voice[ended], corpus.held_weight[ended], voices).astype(np.float64)
+
+
+def _distinct(keys: Ints) -> tuple[Ints, Ints]:
+    """The distinct keys in order, and the position of each key among them; without sorting where that is dear."""
+    top = int(keys.max(initial=-1)) + 1
+    if top > 8 * len(keys) + 1024:
+        found, where = np.unique(keys, return_inverse=True)
+        return found, where.reshape(-1)
+    present = np.zeros(top, np.bool_)
+    present[keys] = True
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
+
+
+def _shaped(shape: tuple[int, ...], **arrays: NDArray[Any]) -> None:
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise ValueError(f"{name}: shape {array.shape} where {shape} is due")
+
+
+def _within(name: str, values: ArrayLike, top: int) -> None:
+    numbers = np.asarray(values)
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= top):
+        raise ValueError(f"{name}: numbers from 0 to {top - 1}")

@@ -7,12 +7,9 @@ voice may have copied an earlier utterance l₀,
 
 and what was copied, r = ρ·1[…]/p(l | k), says nothing of C. A display that stays up is redrawn silently at the
 rate μ·C[k, l]; how often is expected from the time spent in each state (``gaps``). Maximisation: counts and
-the prior in closed form (``pooling``; Beta for ρ, Gamma for μ).
-
-With ``Model.variational`` the distributions of C, ρ, μ and the prevalence weigh in by E ln (variational Bayes:
-Attias 1999; for reports of workers Kim & Ghahramani 2012), and the objective is the evidence lower bound. Without
-it they weigh in by their mode, and the objective is the log posterior; it then rises as long as group rows
-are fixed. Learning starts from the prior rows, never from saturated beliefs.
+the prior in closed form (``pooling`` for C and ρ, a Gamma for μ). This is Dawid & Skene (1979) by the EM of
+Dempster, Laird & Rubin (1977), with a prior, copying, displays and motion; the objective is the log posterior over
+log-shares and log-rates. Learning starts from the prior rows, never from saturated beliefs.
 """
 
 from __future__ import annotations
@@ -21,12 +18,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, gammaln
 
 from projections.learning.corpus import FRESH, IMPLIED, Corpus, Floats, Ints
 from projections.learning.gaps import Gaps
 from projections.learning.model import Fit, Model
-from projections.learning.pooling import divergence, group_shares, mean_log
+from projections.learning.pooling import group_shares, likeness
+from projections.learning.pooling import shares as best_shares
 from projections.learning.scan import Scan, gather, scan
 
 ITERATIONS = 50
@@ -73,13 +70,13 @@ def fit(corpus: Corpus, model: Model, start: Fit | None = None, iterations: int 
     shares = np.exp(fitted.group_logs)
     copying = np.stack([fitted.group_copy, 1 - fitted.group_copy], axis=1)
     trace: list[float] = []
-    beyond = 0.0  # what the objective has beside the log-likelihood
+    log_prior = 0.0
     power = model.seed if start is None else 1.0
     for done in range(iterations):
         reading = _read(corpus, fitted)
         beliefs = _believe(corpus, gaps, fitted, reading, power)
         if done and power == 1.0:
-            trace.append(float(beliefs.log_scale.sum()) + beyond)
+            trace.append(float(beliefs.log_scale.sum()) + log_prior + _drawn(corpus, fitted))
             if len(trace) > 1 and trace[-1] - trace[-2] < SETTLED * corpus.spots:
                 break
         counts = _count(corpus, gaps, model, reading, beliefs)
@@ -89,7 +86,7 @@ def fit(corpus: Corpus, model: Model, start: Fit | None = None, iterations: int 
         a, b = model.copy_prior
         mean = np.broadcast_to(np.array([a, b]) / (a + b), copying.shape)
         copying = group_shares(counts.copies, model.group, copying, a + b, mean, model.copy_group_strength)
-        fitted, beyond = _maximise(model, counts, shares, copying)
+        fitted, log_prior = _maximise(model, counts, shares, copying)
         power = 1.0
         fitted = _with(fitted, tuple(trace), done + 1)
     return _with(fitted, tuple(trace), fitted.iterations)
@@ -118,7 +115,6 @@ def prior_fit(model: Model) -> Fit:
         copy_logs=np.tile(np.log([a / (a + b), b / (a + b)]), (voices, 1)),
         group_copy=np.full(groups, a / (a + b)),
         refresh=np.full(voices, mean),
-        refresh_logs=np.full(voices, np.log(mean)),
         prior_logs=np.log(model.prior),
     )
 
@@ -135,7 +131,7 @@ def _read(corpus: Corpus, fit: Fit) -> _Reading:
         whole = np.where(implied, np.logaddexp(copied, own), own)
         said[repeats], fresh[repeats] = whole, np.exp(own - whole)
     voice = cells.held_voice
-    hidden = np.exp(fit.refresh_logs[voice, None] + fit.logs[voice, :, cells.held_label])
+    hidden = fit.refresh[voice, None] * np.exp(fit.logs[voice, :, cells.held_label])
     rates = cells.shown @ np.maximum(fit.refresh[voice, None] - hidden, 0.0)
     return _Reading(said, fresh, hidden, rates)
 
@@ -191,64 +187,41 @@ def _occupied(corpus: Corpus, gaps: Gaps, reading: _Reading, beliefs: Scan) -> F
 
 
 def _maximise(model: Model, counts: _Counts, shares: Floats, copying: Floats) -> tuple[Fit, float]:
-    """What is known after the counts, about the groups' ``shares`` and ``copying``; and what the objective
-    has beside the log-likelihood."""
-    rows = model.strength * shares[model.group]
-    copies = sum(model.copy_prior) * copying[model.group]
-    logs, beside = _learnt(model, rows, counts.labels)
-    copy_logs, copy_beside = _learnt(model, copies, counts.copies)
-    refresh, refresh_logs, refresh_beside = _refreshed(model, counts)
-    prior_logs, prior_beside = np.log(model.prior), 0.0
-    if np.isfinite(model.prevalence_strength):
-        prior_logs, prior_beside = _learnt(model, model.prevalence_strength * model.prior, counts.opening)
-    beside += copy_beside + refresh_beside + prior_beside
-    beside += _anchored(model.group_strength, model.rows, shares)
+    """What is best after the counts, about the groups' ``shares`` and ``copying``; and its log prior."""
     a, b = model.copy_prior
-    beside += _anchored(model.copy_group_strength, np.array([a, b]) / (a + b), copying)
+    rows, copies = shares[model.group], copying[model.group]
+    logs = best_shares(model.strength * rows, counts.labels)
+    copy_logs = best_shares((a + b) * copies, counts.copies)
+    prior_logs = np.log(model.prior)
+    if np.isfinite(model.prevalence_strength):
+        prior_logs = best_shares(model.prevalence_strength * model.prior, counts.opening)
+    mean, worth = model.refresh_prior
+    refresh = (worth + counts.redrawn) / (worth / mean + counts.exposure)
     with np.errstate(divide="ignore"):
-        group_logs = np.log(shares)
+        group_logs, group_copy_logs = np.log(shares), np.log(copying)
+    log_prior = (
+        likeness(model.strength, rows, logs)
+        + likeness(model.group_strength, model.rows, group_logs)
+        + likeness(a + b, copies, copy_logs)
+        + likeness(model.copy_group_strength, np.array([[a, b]]) / (a + b), group_copy_logs)
+        + likeness(model.prevalence_strength, model.prior, prior_logs)
+        + float((worth * np.log(refresh) - worth / mean * refresh).sum())
+    )
     learnt = Fit(
         logs=logs,
         group_logs=group_logs,
         copy_logs=copy_logs,
         group_copy=copying[:, 0],
         refresh=refresh,
-        refresh_logs=refresh_logs,
         prior_logs=prior_logs,
     )
-    return learnt, beside
+    return learnt, log_prior
 
 
-def _learnt(model: Model, prior: Floats, counts: Floats) -> tuple[Floats, float]:
-    """Logs of shares ~ Dir(prior) after counts, and what the prior adds to the objective."""
-    if model.variational:
-        logs = mean_log(prior + counts)
-        return logs, -divergence(prior, counts, logs)
-    alpha = prior + counts
-    with np.errstate(divide="ignore"):
-        logs = np.log(alpha / alpha.sum(axis=-1, keepdims=True))
-    return logs, float((prior * np.where(prior > 0, logs, 0.0)).sum())
-
-
-def _anchored(strength: float, prior: Floats, shares: Floats) -> float:
-    """The log density of a group's shares, up to a constant."""
-    if np.isinf(strength):
-        return 0.0
-    return float(strength * (prior * np.log(np.where(prior > 0, shares, 1.0))).sum())
-
-
-def _refreshed(model: Model, counts: _Counts) -> tuple[Floats, Floats, float]:
-    """The rate of redrawing ~ Gamma(worth, worth / mean) after counts: itself, its log, and what it adds."""
-    mean, worth = model.refresh_prior
-    shape, rate = worth + counts.redrawn, worth / mean + counts.exposure
-    refresh = shape / rate
-    if not model.variational:
-        logs = np.log(refresh)
-        return refresh, logs, float((worth * logs - worth / mean * refresh).sum())
-    logs = digamma(shape) - np.log(rate)
-    divergence = counts.redrawn * digamma(shape) - gammaln(shape) + gammaln(worth)
-    divergence += worth * np.log(rate * mean / worth) + shape * (worth / mean / rate - 1)
-    return refresh, logs, float(-divergence.sum())
+def _drawn(corpus: Corpus, fit: Fit) -> float:
+    """The log-likelihood of how often displays were redrawn, which is the same under every state."""
+    redrawn = corpus.evidence.redrawn
+    return float((redrawn * np.log(fit.refresh[: len(redrawn)])).sum())
 
 
 def _with(fit: Fit, trace: tuple[float, ...], iterations: int) -> Fit:

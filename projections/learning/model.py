@@ -36,8 +36,6 @@ class Model:
     prevalence_strength  > 0 (inf: fixed): what ``prior`` is worth, in spots, against learnt shares of the states.
     seed                 0 < seed <= 1: exponent of the evidence in the first expectation, so that many voices
                          of one spot do not saturate it before anything is learnt.
-    variational          True: distributions of what is learnt count (variational Bayes); False: only their mode
-                         over log-shares (MAP), which is Dawid & Skene (1979) as ``strength`` goes to 0.
 
     Raises ``ValueError`` for shapes that do not belong together and for values out of range.
     """
@@ -53,7 +51,6 @@ class Model:
     refresh_prior: tuple[float, float] = (0.1, 5.0)
     prevalence_strength: float = math.inf
     seed: float = 1.0
-    variational: bool = True
 
     def __post_init__(self) -> None:
         size = len(self.prior)
@@ -107,7 +104,6 @@ class Fit:
     copy_logs    (voices, 2) ln of how often a repeat is copied, and of how often it is not.
     group_copy   (groups,) the groups' rates of copying.
     refresh      (voices,) how often displays are redrawn, per unit of time.
-    refresh_logs (voices,) ln of the same as it weighs in silent redrawings.
     prior_logs   (K,) ln of the learnt prevalence, or of the fixed prior.
     temperature  what divides the logs of all evidence in an answer; 1 until calibrated.
     trace        the objective after each expectation; never falls.
@@ -119,7 +115,6 @@ class Fit:
     copy_logs: Floats
     group_copy: Floats
     refresh: Floats
-    refresh_logs: Floats
     prior_logs: Floats
     temperature: float = 1.0
     trace: tuple[float, ...] = ()

@@ -1,17 +1,24 @@
-"""Shares of a few labels, learnt for many voices that resemble their group: hierarchical Dirichlet pooling.
+"""Shares of a few labels, learnt for many voices that resemble their group.
 
-    shares of the group ~ Dir(G0·prior),     shares of a voice ~ Dir(κ·shares of its group)
+A voice's shares C (how often it says each label under one state) resemble those of its group, c, and these what
+was expected, π. Likeness is measured in utterances: the log prior is, up to a constant,
 
-Given counts n of a voice, its shares are Dir(κ·c + n) about the group's c. The voices' shares integrate out, and
-the group's rise by Minka's (2000, "Estimating a Dirichlet distribution") fixed point for a Dirichlet-multinomial of
-known strength, a lower bound that touches, so no step ever lowers the objective: a voice's counts speak for the
-group as far as κ lets them, n·(ψ(κc + n) − ψ(κc)) → n for few counts, growing with ln n for many.
+    −κ·KL(c ‖ C) for every voice,   −G0·KL(π ‖ c) for every group,
+
+which is a Dirichlet(κ·c) as a density over log-shares, with Stirling's formula for its normalising constant. After
+counts n a voice's best shares are C = (κ·c + n) / (κ + Σn). With these put in, the objective in c is a sum of
+h(x) = (x + n)·ln(x + n) − x·ln x at x = κ·c; h is convex in ln x, so its tangent there is a lower bound, and
+
+    c ∝ G0·π + Σ κc·ln(1 + n/κc)
+
+never lowers the objective. (The same bound, with ln for digamma, as Minka's (2000, "Estimating a Dirichlet
+distribution") for a Dirichlet-multinomial of known strength.) So a voice's few counts speak for its group one by
+one, its many only as much as ln n: who says much does not drown the others.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import digamma, gammaln
 
 from projections.learning.corpus import Floats, Ints
 
@@ -21,33 +28,32 @@ def group_shares(
 ) -> Floats:
     """The groups' shares (groups, ..., labels) after one step up from ``shares``.
 
-    ``counts`` (voices, ..., labels), ``prior`` like ``shares``. ``prior_strength`` = inf keeps the prior.
+    ``counts`` (voices, ..., labels) ≥ 0; ``group`` (voices,); ``prior`` like ``shares``, both 0 at most where no
+    voice of the group has counts. ``prior_strength`` = inf keeps the prior.
     """
     if np.isinf(prior_strength):
         return prior
     base = strength * shares[group]
-    with np.errstate(invalid="ignore"):
-        spoken = base * (digamma(base + counts) - digamma(base))
-    spoken[base == 0] = 0.0
+    spoken = base * np.log1p(np.divide(counts, base, out=np.zeros_like(base), where=base > 0))
+    order = np.argsort(group, kind="stable")
+    present, start = np.unique(group[order], return_index=True)
     total = prior_strength * prior
-    np.add.at(total, group, spoken)
+    if len(present):
+        total[present] += np.add.reduceat(spoken[order], start, axis=0)
     return np.asarray(total / total.sum(axis=-1, keepdims=True))
 
 
-def mean_log(alpha: Floats) -> Floats:
-    """E ln of shares ~ Dir(alpha) over the last axis; −inf for a share that cannot be."""
+def shares(prior: Floats, counts: Floats) -> Floats:
+    """ln of the best shares over the last axis; ``prior`` is κ·c. −inf for a share that cannot be."""
+    alpha = prior + counts
     with np.errstate(divide="ignore"):
-        return np.asarray(digamma(alpha) - digamma(alpha.sum(axis=-1, keepdims=True)))
+        return np.asarray(np.log(alpha / alpha.sum(axis=-1, keepdims=True)))
 
 
-def divergence(alpha: Floats, counts: Floats, logs: Floats) -> float:
-    """Σ KL(Dir(alpha + counts) ‖ Dir(alpha)), where ``logs`` are E ln under the former."""
-    with np.errstate(invalid="ignore"):
-        cross = np.where(counts > 0, counts * logs, 0.0).sum()
-    return float(cross + _log_beta(alpha) - _log_beta(alpha + counts))
-
-
-def _log_beta(alpha: Floats) -> float:
-    with np.errstate(invalid="ignore"):
-        each = np.where(alpha > 0, gammaln(alpha), 0.0)
-    return float(each.sum() - gammaln(alpha.sum(axis=-1)).sum())
+def likeness(strength: float, prior: Floats, logs: Floats) -> float:
+    """−strength·Σ KL(prior ‖ exp(logs)) over the last axis, summed over all others; 0 for fixed shares."""
+    if np.isinf(strength):
+        return 0.0
+    likely = prior > 0
+    apart = np.log(prior, out=np.zeros_like(prior), where=likely) - np.where(likely, logs, 0.0)
+    return float(-strength * (prior * apart).sum())

@@ -12,7 +12,7 @@ matrix with the beliefs is what is counted for every cell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -144,6 +144,29 @@ class Corpus:
     def evidence(self) -> Evidence:
         """The corpus as sparse matrices; made once."""
         return Evidence.of(self)
+
+    def part(self, spots: Ints) -> Corpus:
+        """The corpus of some of the spots alone, ascending without repeats; their steps keep their order."""
+        length = np.diff(self.first)[spots]
+        chosen = np.zeros(self.spots, np.bool_)
+        chosen[spots] = True
+        steps = chosen[self.spot]
+        said, judged = steps[self.step], steps[self.judged_step]
+        held = steps[self.held_from]
+        place = np.cumsum(steps) - 1
+        return replace(
+            self,
+            first=np.concatenate([[0], np.cumsum(length)]),
+            day=self.day[steps],
+            fixed=self.fixed[steps],
+            step=place[self.step[said]],
+            **{name: getattr(self, name)[said] for name in ("voice", "label", "weight", "copied")},
+            **{f"held_{name}": getattr(self, f"held_{name}")[held] for name in ("voice", "label", "weight")},
+            held_from=place[self.held_from[held]],
+            held_to=place[self.held_to[held]],
+            judged_step=place[self.judged_step[judged]],
+            judged_states=self.judged_states[judged],
+        )
 
     @cached_property
     def _within(self) -> Flags:

@@ -74,7 +74,7 @@ def fit(corpus: Corpus, model: Model, start: Fit | None = None, iterations: int 
     power = model.seed if start is None else 1.0
     for done in range(iterations):
         reading = _read(corpus, fitted)
-        beliefs = _believe(corpus, gaps, fitted, reading, power)
+        beliefs = _believe(corpus, gaps, reading, np.exp(fitted.prior_logs), power)
         if done and power == 1.0:
             trace.append(float(beliefs.log_scale.sum()) + log_prior + _drawn(corpus, fitted))
             if len(trace) > 1 and trace[-1] - trace[-2] < SETTLED * corpus.spots:
@@ -93,12 +93,15 @@ def fit(corpus: Corpus, model: Model, start: Fit | None = None, iterations: int 
 
 
 def infer(corpus: Corpus, model: Model, fit: Fit, temperature: float | None = None) -> Belief:
-    """Beliefs under what was learnt. Log-likelihoods of observations and displays, not rulings, are divided
-    by ``temperature`` (the fit's own where None). ``ValueError`` where corpus and model do not belong together."""
+    """Beliefs under what was learnt, its evidence tempered; ``temperature`` is the fit's own where None.
+
+    Divided by it are the logs of observations and displays and of what was learnt of the prevalence; not the
+    motion, the prior and rulings. Raises ``ValueError`` where corpus and model do not belong together.
+    """
     model.check(corpus)
     power = 1 / (fit.temperature if temperature is None else temperature)
     gaps = Gaps.of(corpus, model.motion)
-    found = _believe(corpus, gaps, fit, _read(corpus, fit), power)
+    found = _believe(corpus, gaps, _read(corpus, fit), _prior(model, fit, power), power)
     return Belief(found.filtered, found.smoothed, float(found.log_scale.sum()))
 
 
@@ -116,6 +119,7 @@ def prior_fit(model: Model) -> Fit:
         group_copy=np.full(groups, a / (a + b)),
         refresh=np.full(voices, mean),
         prior_logs=np.log(model.prior),
+        temperature=model.temperature_prior[0],
     )
 
 
@@ -136,14 +140,21 @@ def _read(corpus: Corpus, fit: Fit) -> _Reading:
     return _Reading(said, fresh, hidden, rates)
 
 
-def _believe(corpus: Corpus, gaps: Gaps, fit: Fit, reading: _Reading, power: float) -> Scan:
+def _believe(corpus: Corpus, gaps: Gaps, reading: _Reading, prior: Floats, power: float) -> Scan:
     evidence = corpus.evidence.said @ (reading.said * power) + corpus.fixed
-    prior, rates = np.exp(fit.prior_logs), reading.rates * power
+    rates = reading.rates * power
     if not gaps.motion.static:
         return scan(evidence, gaps.moves(rates, prior))
     if len(gaps.shown):
         evidence += gaps.quiet(rates)
     return gather(evidence, corpus.first, prior)
+
+
+def _prior(model: Model, fit: Fit, power: float) -> Floats:
+    """The model's prior with what was learnt of the prevalence tempered."""
+    expected = np.log(model.prior)
+    prior = np.exp(expected + power * (fit.prior_logs - expected))
+    return np.asarray(prior / prior.sum())
 
 
 def _count(corpus: Corpus, gaps: Gaps, model: Model, reading: _Reading, beliefs: Scan) -> _Counts:
@@ -214,6 +225,7 @@ def _maximise(model: Model, counts: _Counts, shares: Floats, copying: Floats) ->
         group_copy=copying[:, 0],
         refresh=refresh,
         prior_logs=prior_logs,
+        temperature=model.temperature_prior[0],
     )
     return learnt, log_prior
 

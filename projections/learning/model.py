@@ -36,6 +36,8 @@ class Model:
     prevalence_strength  > 0 (inf: fixed): what ``prior`` is worth, in spots, against learnt shares of the states.
     seed                 0 < seed <= 1: exponent of the evidence in the first expectation, so that many voices
                          of one spot do not saturate it before anything is learnt.
+    temperature_prior    (default, worth) > 0: what divides the logs of all evidence in an answer while nothing was
+                         ruled, and the precision with which its log is held there against rulings.
 
     Raises ``ValueError`` for shapes that do not belong together and for values out of range.
     """
@@ -51,6 +53,7 @@ class Model:
     refresh_prior: tuple[float, float] = (0.1, 5.0)
     prevalence_strength: float = math.inf
     seed: float = 1.0
+    temperature_prior: tuple[float, float] = (1.0, 2.0)
 
     def __post_init__(self) -> None:
         size = len(self.prior)
@@ -66,9 +69,8 @@ class Model:
         if not (self.prior > 0).all() or not math.isclose(self.prior.sum(), 1.0, abs_tol=1e-9):
             raise ValueError("prior: probabilities above 0 that sum to 1")
         worths = [self.strength, self.group_strength, self.copy_group_strength, self.prevalence_strength]
-        if not all(value > 0 for value in (*worths, *self.copy_prior, *self.refresh_prior)) or math.isinf(
-            self.strength
-        ):
+        pairs = (*self.copy_prior, *self.refresh_prior, *self.temperature_prior)
+        if not all(value > 0 for value in (*worths, *pairs)) or math.isinf(self.strength):
             raise ValueError("strengths and priors are above 0, and a voice's strength is finite")
         if not 0 < self.seed <= 1:
             raise ValueError("seed: an exponent above 0, at most 1")
@@ -105,7 +107,7 @@ class Fit:
     group_copy   (groups,) the groups' rates of copying.
     refresh      (voices,) how often displays are redrawn, per unit of time.
     prior_logs   (K,) ln of the learnt prevalence, or of the fixed prior.
-    temperature  what divides the logs of all evidence in an answer; 1 until calibrated.
+    temperature  what divides the logs of all evidence in an answer; the model's default until calibrated.
     trace        the objective after each expectation; never falls.
     iterations   how many times everything was learnt anew.
     """

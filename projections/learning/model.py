@@ -7,7 +7,7 @@ is its *group*: the group's rows say how its members are expected to speak under
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,8 +34,6 @@ class Model:
     refresh_prior        (mean, worth) > 0: how often a display is redrawn, per unit of time, and how many redrawings
                          that expectation is worth. Gamma.
     prevalence_strength  > 0 (inf: fixed): what ``prior`` is worth, in spots, against learnt shares of the states.
-    seed                 0 < seed <= 1: exponent of the evidence in the first expectation, so that many voices
-                         of one spot do not saturate it before anything is learnt.
     temperature_prior    (default, worth) > 0: what divides the logs of all evidence in an answer while nothing was
                          ruled, and the precision with which its log is held there against rulings.
 
@@ -52,7 +50,6 @@ class Model:
     copy_group_strength: float = 60.0
     refresh_prior: tuple[float, float] = (0.1, 5.0)
     prevalence_strength: float = math.inf
-    seed: float = 1.0
     temperature_prior: tuple[float, float] = (1.0, 2.0)
 
     def __post_init__(self) -> None:
@@ -72,13 +69,16 @@ class Model:
         pairs = (*self.copy_prior, *self.refresh_prior, *self.temperature_prior)
         if not all(value > 0 for value in (*worths, *pairs)) or math.isinf(self.strength):
             raise ValueError("strengths and priors are above 0, and a voice's strength is finite")
-        if not 0 < self.seed <= 1:
-            raise ValueError("seed: an exponent above 0, at most 1")
 
     @cached_property
     def motion(self) -> Motion:
         """The generator with its detailed balance worked out."""
         return Motion(self.generator)
+
+    @property
+    def copying(self) -> Floats:
+        """How often a repeat is expected to be copied, and not to be, (2,)."""
+        return np.array(self.copy_prior) / sum(self.copy_prior)
 
     @cached_property
     def possible(self) -> Flags:
@@ -126,3 +126,23 @@ class Fit:
     def copy_rate(self) -> Floats:
         """How often a voice's repeats are copied, (voices,)."""
         return np.asarray(np.exp(self.copy_logs[:, 0]))
+
+    def grown(self, model: Model) -> Fit:
+        """The fit with a place for every voice of ``model``; those that it does not know speak as their groups.
+
+        Voices keep their numbers. Raises ``ValueError`` where states, labels or groups are not the model's.
+        """
+        if self.group_logs.shape != model.rows.shape or len(self.logs) > len(model.group):
+            raise ValueError("a fit of another model: other groups, states or labels, or more voices")
+        new = model.group[len(self.logs) :]
+        if not len(new):
+            return self
+        copying = np.stack([self.group_copy, 1 - self.group_copy], axis=1)
+        with np.errstate(divide="ignore"):
+            copy_logs = np.log(copying[new])
+        return replace(
+            self,
+            logs=np.concatenate([self.logs, self.group_logs[new]]),
+            copy_logs=np.concatenate([self.copy_logs, copy_logs]),
+            refresh=np.concatenate([self.refresh, np.full(len(new), model.refresh_prior[0])]),
+        )

@@ -43,7 +43,7 @@ def group_shares(
     return np.asarray(total / total.sum(axis=-1, keepdims=True))
 
 
-def shares(prior: Floats, counts: Floats) -> Floats:
+def best_logs(prior: Floats, counts: Floats) -> Floats:
     """ln of the best shares over the last axis; ``prior`` is κ·c. −inf for a share that cannot be."""
     alpha = prior + counts
     with np.errstate(divide="ignore"):
@@ -54,6 +54,7 @@ def likeness(strength: float, prior: Floats, logs: Floats) -> float:
     """−strength·Σ KL(prior ‖ exp(logs)) over the last axis, summed over all others; 0 for fixed shares."""
     if np.isinf(strength):
         return 0.0
+    prior = np.broadcast_to(prior, logs.shape)
     likely = prior > 0
-    apart = np.log(prior, out=np.zeros_like(prior), where=likely) - np.where(likely, logs, 0.0)
+    apart = np.log(prior, out=np.zeros(logs.shape), where=likely) - np.where(likely, logs, 0.0)
     return float(-strength * (prior * apart).sum())

@@ -15,6 +15,7 @@ nothing is floored.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def scan(evidence: Floats, moves: Moves, *, smooth: bool = True) -> Scan:
         return Scan(evidence, evidence, evidence, np.zeros(0))
     length = max(1, round((steps * 0.8) ** 0.5))
     chunks = -(-steps // length)
-    best = evidence.max(axis=1)
+    best = _across(np.maximum, evidence)
     likely = np.exp(evidence - best[:, None])
     np.maximum(likely, FLOOR, out=likely)
     e = _abreast(likely, chunks, length, 1.0)
@@ -79,7 +80,7 @@ def scan(evidence: Floats, moves: Moves, *, smooth: bool = True) -> Scan:
         return Scan(filtered, filtered, likely, log_scale)
     back = _in_order(_backward(table, kind, e, _returning(products)), steps)
     smoothed = filtered * back
-    smoothed /= smoothed.sum(axis=1, keepdims=True)
+    smoothed /= _across(np.add, smoothed)[:, None]
     return Scan(filtered, smoothed, likely * back, log_scale)
 
 
@@ -96,9 +97,9 @@ def gather(evidence: Floats, first: Ints, prior: Floats, *, smooth: bool = True)
     logs[opening] += np.log(prior)
     if len(opening) < steps:
         _running_sums(logs, first)
-    best = logs.max(axis=1)
+    best = _across(np.maximum, logs)
     filtered = np.exp(logs - best[:, None])
-    total = filtered.sum(axis=1)
+    total = _across(np.add, filtered)
     filtered /= total[:, None]
     log_sum = best + np.log(total)
     log_scale = log_sum.copy()
@@ -108,6 +109,11 @@ def gather(evidence: Floats, first: Ints, prior: Floats, *, smooth: bool = True)
     if smooth and len(opening) < steps:
         smoothed = filtered[np.repeat(first[1:] - 1, np.diff(first))]
     return Scan(filtered, smoothed, smoothed, log_scale)
+
+
+def _across(operation: np.ufunc, rows: Floats) -> Floats:
+    """Reduce over the states, column by column: many times faster than along rows of a few numbers."""
+    return np.asarray(reduce(operation, rows.T))
 
 
 def _running_sums(logs: Floats, first: Ints) -> None:

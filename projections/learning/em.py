@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from projections.learning.corpus import Corpus, Floats
+from projections.learning.corpus import Corpus
+from projections.learning.evidence import Floats
 from projections.learning.expectation import Counts, believe, count, read
 from projections.learning.gaps import Gaps
 from projections.learning.model import Fit, Model

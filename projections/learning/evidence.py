@@ -34,7 +34,7 @@ class Evidence(NamedTuple):
     held_label: Ints
     shown: csr_array  # (combinations, display cells): summed weights of the displays in force together
     combination: Ints  # (steps,): what is in force in the gap before a step; 0 is nothing
-    redrawn: Floats  # (voices,): weights of the displays drawn in place of another of the same voice
+    redrawn: Floats  # (voices,): weights of the displays drawn in place of another label by the same voice
 
     @classmethod
     def of(cls, corpus: Corpus) -> Evidence:
@@ -88,10 +88,12 @@ def _combinations(corpus: Corpus, cell: Ints, cells: int) -> tuple[csr_array, In
 
 
 def _redrawn(corpus: Corpus) -> Floats:
-    """How often each voice redrew: a display that begins on the step on which its voice's last one ended."""
+    """How often each voice redrew: a display begins on the step on which another one of its voice ended."""
     voices = 1 + int(corpus.held_voice.max(initial=-1))
-    steps = len(corpus.day)
+    steps, labels = len(corpus.day), 1 + int(corpus.held_label.max(initial=0))
+    shown = corpus.held_voice * labels + corpus.held_label
     ended = np.isin(corpus.held_voice * steps + corpus.held_from, corpus.held_voice * steps + corpus.held_to)
+    ended &= ~np.isin(shown * steps + corpus.held_from, shown * steps + corpus.held_to)
     return np.bincount(corpus.held_voice[ended], corpus.held_weight[ended], voices).astype(np.float64)
 
 

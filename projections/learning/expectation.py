@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from projections.learning.corpus import FRESH, IMPLIED, Corpus, Floats, Ints
+from projections.learning.corpus import FRESH, IMPLIED, Corpus
+from projections.learning.evidence import Floats, Ints
 from projections.learning.gaps import Gaps
 from projections.learning.model import Fit
 from projections.learning.scan import Scan, gather, scan

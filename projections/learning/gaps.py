@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 from projections.belief.motion import Motion
-from projections.learning.corpus import Corpus, Floats, Ints
+from projections.learning.corpus import Corpus
+from projections.learning.evidence import Floats, Ints
 from projections.learning.scan import Moves
 
 TINY = 1e-100

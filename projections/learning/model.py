@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from projections.belief.motion import Motion
-from projections.learning.corpus import Corpus, Flags, Floats, Ints
+from projections.learning.corpus import Corpus
+from projections.learning.evidence import Flags, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

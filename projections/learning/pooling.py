@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from projections.learning.corpus import Floats, Ints
+from projections.learning.evidence import Floats, Ints
 
 
 def group_shares(

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from projections.learning.corpus import Floats, Ints
+from projections.learning.evidence import Floats, Ints
 
 FLOOR = 1e-200
 """The least evidence for a state on one step, relative to the best one's; keeps products above 0."""

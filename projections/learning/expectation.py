@@ -118,4 +118,4 @@ def _occupied(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan) -> Fl
 
 def _tabled(places: Ints, rows: Floats, size: int) -> Floats:
     """The sum of the rows that fall on each place, (size, K)."""
-    return np.stack([np.bincount(places, column, size) for column in rows.T], axis=1)
+    return np.stack([np.bincount(places, column, size) for column in rows.T], axis=1).astype(np.float64)

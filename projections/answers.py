@@ -26,7 +26,7 @@ def as_of(
     desk: Desk, clocks: Clocks, places: Sequence[str], question: str, without: Sequence[Without] = ()
 ) -> dict[str, Any]:
     """The state of places on a day (schema ``as-of/1``)."""
-    answer = desk.header("as-of/1", clocks)
+    answer = desk.header("as-of/1", clocks, question)
     plain = clocks.diagonal and desk.loaded.logic.believe is None and desk.supposed is None and not without
     if plain and len(places) > _FEW:
         answer["answers"] = _looked_up(desk, clocks, places, question)
@@ -185,7 +185,7 @@ def why(
 ) -> dict[str, Any]:
     """A verdict with every reason (schema ``why/1``): weights in nats for the believed state, or for
     ``state``, against its strongest rival."""
-    answer = desk.header("why/1", clocks)
+    answer = desk.header("why/1", clocks, question)
     full = desk.case(place, question, clocks.position)
     case = full.without(desk.excludes(without)) if without else full
     reasons = explain(case, desk.loaded.logic, clocks.day, clocks.known, state)

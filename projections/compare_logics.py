@@ -65,11 +65,11 @@ class Side:
         replaced: Beliefs | None = None,
     ) -> None:
         self.desk = desk
-        self.logic = loaded.logic
         self.question = question
         self.replaced = replaced is not None
         own = desk.beliefs if loaded is desk.loaded else None
         self.view = replaced or own or desk.views.beliefs(loaded, desk.head, desk.directory)
+        self.logic = self.view.logic
         self.leaving = Leaving(desk, without)
         self.diagonal = Diagonal(states_of(desk.directory, question), self.logic)
         self.now = desk.known(None)

@@ -74,7 +74,7 @@ class Desk:
         if self.head == 0:
             self.ledger.close()
             raise NoLedger("the ledger is empty", where=str(path), remedy=f"`claims init {path}` begins one")
-        self.loaded: Loaded = self._answering(logic)
+        self.asked: Loaded = self._answering(logic)
         self.views = Views(self.ledger, views_folder(path), progress)
         self._roots: dict[int, str] = {}
         self._directories: dict[int, Directory] = {}
@@ -110,8 +110,21 @@ class Desk:
         return self.views.record(self.head)
 
     @cached_property
+    def loaded(self) -> Loaded:
+        """The logic that answers, with what it has learnt; ``asked`` is the same as it was loaded."""
+        return self.taught(self.asked)
+
+    @cached_property
     def beliefs(self) -> Beliefs:
-        return self.views.beliefs(self.loaded, self.head, self.directory)
+        return self.views.beliefs(self.asked, self.head, self.directory)
+
+    def taught(self, loaded: Loaded) -> Loaded:
+        """A logic with what it has learnt from this ledger. Raises ``ReplayDue`` where its view is not up to date."""
+        if not loaded.logic.learns or loaded.logic.learnt is not None:
+            return loaded
+        if loaded is self.asked:
+            return self.beliefs.loaded
+        return self.views.beliefs(loaded, self.head, self.directory).loaded
 
     def directory_at(self, position: int) -> Directory:
         """The registry as of a position; kept, since one answer asks for it once a place."""
@@ -236,8 +249,11 @@ class Desk:
 
         return excluded
 
-    def header(self, schema: str, clocks: Clocks | None = None) -> dict[str, Any]:
-        """What makes an answer citable: its clocks, position, root and logic."""
+    def header(
+        self, schema: str, clocks: Clocks | None = None, question: str | None = None
+    ) -> dict[str, Any]:
+        """What makes an answer citable: its clocks, position, root and logic. Of a logic that learns it tells what
+        it had learnt of a question by then."""
         from ledger.clocks import iso
 
         answer: dict[str, Any] = {"schema": schema}
@@ -250,6 +266,15 @@ class Desk:
         answer["position"] = position
         answer["root"] = self.root(position)
         answer["logic"] = self.loaded.to_dict()
+        learnt = self.loaded.logic.learnt
+        if learnt is not None and clocks is not None and question is not None:
+            estimate = learnt.by(question, clocks.known)
+            answer["logic"]["learnt"] = estimate and {
+                "known_by": instant_text(estimate.known),
+                "position": estimate.position,
+                "heard": estimate.heard,
+                "temperature": estimate.temperature,
+            }
         return answer
 
 

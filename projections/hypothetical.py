@@ -43,7 +43,8 @@ class Supposing(Desk):
         if len(files) - len({*files}):
             twice = next(one for one in files if files.count(one) > 1)
             raise Usage(f"--with {twice} is given twice", remedy="name each file once")
-        self.path, self.loaded, self.now = real.path, real.loaded, real.now
+        self.path, self.asked, self.now = real.path, real.asked, real.now
+        self.loaded = real.loaded
         self.supposed = self
         store = RehearsalStore(real.ledger.store)
         self.ledger = Ledger(store, clock=lambda: real.now)
@@ -91,9 +92,11 @@ class Supposing(Desk):
 
     # -- what the answers say about it ---------------------------------------------------------------------
 
-    def header(self, schema: str, clocks: Clocks | None = None) -> dict[str, Any]:
+    def header(
+        self, schema: str, clocks: Clocks | None = None, question: str | None = None
+    ) -> dict[str, Any]:
         """Position and root are those of the ledger as it is."""
-        told = super().header(schema, replace(clocks, position=self.after) if clocks else None)
+        told = super().header(schema, replace(clocks, position=self.after) if clocks else None, question)
         real = {"position": self.after, "root": self.root(self.after)}
         return {"schema": schema, "hypothetical": True, "with": self.files} | told | real
 

@@ -37,7 +37,7 @@ _TABLES = (
     " STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS redated (place TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
 )
-_ENTRY = "[claim_ledger.logics]\ntally = projections.belief.tally:TALLY"
+_ENTRY = "[claim_ledger.logics]\nhmm = projections.belief.hmm:HMM\ntally = projections.belief.tally:TALLY"
 _LOGIC = "tally@1"
 _EPOCH = datetime(1970, 1, 1)
 _DAY_US = 86_400_000_000

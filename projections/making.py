@@ -145,24 +145,22 @@ class Maker:
     def make(self, roots: Sequence[str]) -> Made:
         """Judge every spot of some families."""
         made = Made()
-        if self._known_to_the_kernel():
+        if self.known_to_the_kernel():
             self._by_kernel(roots, made)
         else:
             self._by_reference(roots, made)
         return made
 
-    def _known_to_the_kernel(self) -> bool:
+    def known_to_the_kernel(self) -> bool:
+        """Whether the kernel can judge: else the reference does."""
         return self.builder.tables.known_to_the_kernel(self.logic.params)
 
     def _by_kernel(self, roots: Sequence[str], made: Made) -> None:
         import numpy as np
 
-        from projections.columns.judging import Judge
-
-        kernel = self.workshop.kernel(sum(self._sizes(roots)))
         with np.errstate(over="ignore"):
-            testimony = self.builder.testimony(roots, kernel)
-            judge = Judge(testimony, self.directory, self.logic, self.known, kernel)
+            judge = self.judge(roots, self.logic)
+            testimony = judge.testimony
             for spot in sorted(testimony.spots, key=lambda one: (one.place, one.question)):
                 if self.logic.weigh is None:
                     self._keep(judge.judge(spot), made)
@@ -172,10 +170,18 @@ class Maker:
             for one in found:
                 made.bad.append((place, "", one.position, one.id, one.error))
 
+    def judge(self, roots: Sequence[str], logic: Logic) -> Judge:
+        """The kernel's judge of some families' testimony under a logic."""
+        from projections.columns.judging import Judge
+
+        kernel = self.workshop.kernel(sum(self._sizes(roots)))
+        testimony = self.builder.testimony(roots, kernel)
+        return Judge(testimony, self.directory, logic, self.known, kernel)
+
     def _weighed(self, judge: Judge, spot: Heard, made: Made) -> None:
         """Judge a spot as a logic weighs it. The logic is shown each piece as it stands in the case; where it
         raises on one, the reference judges, which quarantines it."""
-        case = self._case(spot.place, spot.question)
+        case = self.case(spot.place, spot.question)
         try:
             factors = weights_of(case, self.logic)
         except Poison:
@@ -183,7 +189,8 @@ class Maker:
         else:
             self._keep(judge.judge(spot, factors), made)
 
-    def _case(self, place: str, question: str) -> Case:
+    def case(self, place: str, question: str) -> Case:
+        """All there is of a spot, for the reference."""
         head = self.envelopes.mark()
         return self._record.case(place, question, self.directory, head.position if head else 0)
 
@@ -216,7 +223,7 @@ class Maker:
     def _by_reference(self, roots: Sequence[str], made: Made) -> None:
         for place in sorted(place for root in roots for place in self.families.members(root)):
             for question in self.directory.questions:
-                case = self._case(place, question)
+                case = self.case(place, question)
                 if case.testimony or case.rulings or case.poisoned:
                     self._judged(case, made)
 
@@ -230,7 +237,9 @@ class Maker:
 
         knots, assembly = diagonal(case, self.logic)
         later = [one.known for one in happenings(case) if one.known > self.known]
-        scores = score(case, self.logic, self.known, None if later else assembly)
+        learnt = self.logic.learnt.by(case.question, self.known) if self.logic.learnt else None
+        now = not later and assembly.estimate is learnt
+        scores = score(case, self.logic, self.known, assembly if now else None)
         due = later + [
             ends
             for piece in case.testimony

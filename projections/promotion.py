@@ -146,10 +146,10 @@ def kept_folder() -> Path:
 
 
 def keep(file: Path, logic: str, fingerprint: str) -> None:
-    """Keep a copy of a logic's file, so that it can be asked for by name. What cannot be written is not kept:
-    the file itself can still be named."""
+    """Keep a copy of a logic's file, or of the one with its parameters, so that it can be asked for by name. What
+    cannot be written is not kept: the file itself can still be named."""
     folder = kept_folder()
-    path = folder / f"{logic}+{fingerprint}.py"
+    path = folder / f"{logic}+{fingerprint}{file.suffix}"
     try:
         if path.is_file():
             return
@@ -161,9 +161,9 @@ def keep(file: Path, logic: str, fingerprint: str) -> None:
         return
 
 
-def kept(logic: str, fingerprint: str = "") -> list[Path]:
+def kept(logic: str, fingerprint: str = "", suffix: str = ".py") -> list[Path]:
     """Copies of a logic's files (``NAME`` or ``NAME@VERSION``), of a fingerprint that begins so, the newest last."""
-    pattern = f"{logic if '@' in logic else f'{logic}@*'}+{fingerprint}*.py"
+    pattern = f"{logic if '@' in logic else f'{logic}@*'}+{fingerprint}*{suffix}"
     try:
         return sorted(kept_folder().glob(pattern), key=lambda path: (path.stat().st_mtime_ns, path.name))
     except OSError:

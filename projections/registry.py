@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+import tomllib
 import traceback
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -48,6 +49,7 @@ _CODE = (
     "projections/belief/chain.py",
     "projections/belief/displays.py",
     "projections/belief/happenings.py",
+    "projections/belief/hmm.py",
     "projections/belief/labels.py",
     "projections/belief/motion.py",
     "projections/belief/odds.py",
@@ -55,10 +57,12 @@ _CODE = (
     "projections/belief/reading.py",
     "projections/belief/spoken.py",
     "projections/belief/tally.py",
+    "projections/belief/voices.py",
     "projections/belief/whatif.py",
     "projections/blobs.py",
     "projections/columns/diagonal.py",
     "projections/columns/folding.py",
+    "projections/columns/gathering.py",
     "projections/columns/hearing.py",
     "projections/columns/judging.py",
     "projections/columns/modes.py",
@@ -74,24 +78,43 @@ _CODE = (
     "projections/envelopes/quick.py",
     "projections/envelopes/reading.py",
     "projections/envelopes/shape.py",
+    "projections/learning/calibration.py",
+    "projections/learning/corpus.py",
+    "projections/learning/em.py",
+    "projections/learning/estimating.py",
+    "projections/learning/evidence.py",
+    "projections/learning/expectation.py",
+    "projections/learning/gaps.py",
+    "projections/learning/model.py",
+    "projections/learning/pooling.py",
+    "projections/learning/reference.py",
+    "projections/learning/scan.py",
+    "projections/learning/schedule.py",
+    "projections/learning/transcript.py",
+    "projections/lessons.py",
     "projections/making.py",
 )
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A logic with its fingerprint (64 hex digits), the projections found beside it, and its file if any."""
+    """A logic with its fingerprint (64 hex digits), the projections found beside it, its file if any, and the file
+    that its parameters were changed by."""
 
     logic: Logic
     fingerprint: str
     projections: tuple[Projection[Any], ...] = ()
     file: Path | None = None
     kept: bool = False
+    params: Path | None = None
 
     @property
     def spec(self) -> str:
         """What to write behind ``--logic`` to get it."""
-        return self.logic.id if self.kept or self.file is None else str(self.file)
+        if self.kept:
+            return f"{self.logic.id}+{self.fingerprint[:12]}" if self.params else self.logic.id
+        named = self.logic.id if self.file is None else str(self.file)
+        return f"{named} --params {self.params}" if self.params else named
 
     def to_dict(self) -> dict[str, Any]:
         """The shape in which answers name their logic."""
@@ -124,8 +147,12 @@ def fingerprint(logic: Logic | Projection[Any], file: Path | None = None) -> str
 
 
 def load(spec: str | None = None) -> Loaded:
-    """The logic that ``--logic`` names: ``tally``, ``tally@1``, ``my_rules.py`` or ``my_rules.py:name``."""
+    """The logic that ``--logic`` names: ``tally``, ``tally@1``, ``my_rules.py`` or ``my_rules.py:name``; each may end
+    in ``:FILE.toml``, which changes its parameters."""
     spec = spec or DEFAULT
+    named, colon, params = spec.rpartition(":")
+    if colon and params.endswith(".toml"):
+        return reassumed(load(named or None), Path(params))
     path, _, chosen = spec.partition(".py:")
     if chosen or spec.endswith(".py"):
         return _from_file(Path(f"{path}.py" if chosen else spec), chosen or None)
@@ -136,7 +163,7 @@ def load(spec: str | None = None) -> Loaded:
             loaded = Loaded(logic, fingerprint(logic))
             if loaded.fingerprint.startswith(mark):
                 return loaded
-    found = _kept(named, mark)
+    found = _kept(named, mark) or _kept_params(named, mark)
     if found is not None:
         return found
     known = ", ".join(logic.id for logic in installed())
@@ -151,8 +178,44 @@ def _kept(named: str, mark: str) -> Loaded | None:
         return None
     for path in reversed(promotion.kept(named, mark)):
         loaded = _from_file(path, named.partition("@")[0])
+        if path.with_suffix(".toml").is_file():
+            loaded = reassumed(loaded, path.with_suffix(".toml"))
         if loaded.fingerprint.startswith(mark):
             return replace(loaded, kept=True)
+    return None
+
+
+def reassumed(loaded: Loaded, file: Path) -> Loaded:
+    """A logic with some of its parameters put in place by a TOML file: its keys are those of ``claims logic --params``.
+    Raises ``Usage`` for a file that cannot be read, an unknown name or an impossible value."""
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Usage(
+            f"cannot read it ({why})", where=str(file), remedy="give the path of a TOML file"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Usage(
+            f"no TOML: {error}", where=str(file), remedy="write `name = value`, a line each"
+        ) from None
+    try:
+        logic = replace(loaded.logic, params=loaded.logic.params.replace(**values))
+    except Usage as error:
+        raise Usage(error.what, where=str(file), remedy=error.remedy) from None
+    return replace(loaded, logic=logic, fingerprint=fingerprint(logic, loaded.file), params=file)
+
+
+def _kept_params(named: str, mark: str) -> Loaded | None:
+    """An installed logic under parameters that it was replayed with before."""
+    if not mark or not re.fullmatch(r"[0-9a-f]+", mark):
+        return None
+    for logic in installed():
+        if named in (logic.id, logic.name):
+            for path in reversed(promotion.kept(logic.id, mark, ".toml")):
+                loaded = reassumed(Loaded(logic, fingerprint(logic)), path)
+                if loaded.fingerprint.startswith(mark):
+                    return replace(loaded, kept=True)
     return None
 
 

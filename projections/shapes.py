@@ -105,6 +105,13 @@ def heading(answer: dict[str, Any]) -> list[str]:
         f"ledger #{answer['position']} root {answer['root'][:12]}",
         f"logic {logic['name']}@{logic['version']} {logic['fingerprint'][:8]}",
     ]
+    if "learnt" in logic:
+        learnt = logic["learnt"]
+        parts.append(
+            f"learnt from {learnt['heard']} known before {learnt['known_by'][:10]}, at #{learnt['position']}"
+            if learnt
+            else "nothing learnt by then"
+        )
     if answer["without"]:
         parts.append(f"without {', '.join(answer['without'])}")
     return [" | ".join(parts)]

@@ -41,7 +41,7 @@ class Viewpoint:
 
     def __init__(self, desk: Desk, loaded: Loaded, question: str) -> None:
         self.desk = desk
-        self.loaded = loaded
+        self.loaded = loaded = desk.taught(loaded)
         self.question = question
         self.states = states_of(desk.directory, question)
         self.now = desk.known(None)

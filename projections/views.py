@@ -17,7 +17,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
@@ -61,6 +61,10 @@ CREATE INDEX IF NOT EXISTS spot_due ON spot (due) WHERE due IS NOT NULL;
 CREATE TABLE IF NOT EXISTS score (
   place TEXT NOT NULL, question TEXT NOT NULL, sources TEXT NOT NULL, counts BLOB NOT NULL,
   PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS estimate (
+  question TEXT NOT NULL, known INTEGER NOT NULL, position INTEGER NOT NULL, heard INTEGER NOT NULL,
+  temperature REAL NOT NULL, voices TEXT NOT NULL, shape TEXT NOT NULL, logs BLOB NOT NULL, rates BLOB NOT NULL,
+  PRIMARY KEY (question, known)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS choked (
   place TEXT NOT NULL, question TEXT NOT NULL,
   position INTEGER NOT NULL, entry TEXT NOT NULL, error TEXT NOT NULL,
@@ -254,7 +258,7 @@ class Views:
             raise self._due(loaded, stamp)
         whole = view is None or stamp is None or replay or not self._fits(stamp, head)
         if view and stamp and not whole and stamp.position >= head:
-            return Beliefs(view, loaded)
+            return Beliefs(view, taught(loaded, view))
         envelopes = self.envelopes(head)
         last = self.ledger.store.row(head)
         goal = self._stamp(head, loaded.fingerprint, None if whole else stamp)
@@ -263,9 +267,10 @@ class Views:
         if view is None or stamp is None or whole:
             view = self._rebuild(path, maker, loaded, goal)
         else:
+            maker.logic = taught(loaded, view).logic
             view = self._catch_up(view, stamp, maker, loaded, goal)
         self._open[name] = view
-        return Beliefs(view, loaded)
+        return Beliefs(view, taught(loaded, view))
 
     def _others(self, loaded: Loaded) -> list[Stamp]:
         """Views that other code made under the same name and version, the newest first."""
@@ -293,7 +298,7 @@ class Views:
         shutil.copyfile(path, aside)
         view = View(aside, _BELIEFS)
         try:
-            yield Beliefs(view, loaded)
+            yield Beliefs(view, taught(loaded, view))
         finally:
             view.close()
             aside.unlink(missing_ok=True)
@@ -337,7 +342,10 @@ class Views:
         return roots
 
     def _all(self, view: View, maker: Maker, loaded: Loaded, goal: Stamp) -> None:
-        """Every family there is that is not in the candidate yet, a transaction for some of them at a time."""
+        """Every family there is that is not in the candidate yet, a transaction for some of them at a time. A logic
+        that learns does so before the first of them."""
+        if loaded.logic.learns:
+            maker.logic = self._teach(view, maker, loaded)
         roots = maker.roots()
         done, total = 0, max(1, sum(roots.values()))
         jobs = list(maker.jobs(roots))
@@ -357,6 +365,18 @@ class Views:
             view.put_stamp(goal)
             lookup.save(view.db, loaded, maker.directory, maker.envelopes, goal.position)
         self.progress(loaded.logic.id, total, total)
+
+    def _teach(self, view: View, maker: Maker, loaded: Loaded) -> Logic:
+        """The logic with what it learnt, which is kept in the candidate; the same again where it was interrupted."""
+        from projections import lessons
+
+        if view.db.execute("SELECT 1 FROM meta WHERE name = 'learnt'").fetchone() is None:
+            maker.logic = replace(loaded.logic, learnt=None)
+            learnt = lessons.learn(maker, self.progress)
+            with view.transaction():
+                lessons.save(view.db, learnt)
+                view.db.execute("INSERT INTO meta VALUES ('learnt', ?)", (str(maker.known),))
+        return taught(loaded, view).logic
 
     def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, goal: Stamp) -> None:
         """The families touched."""
@@ -514,6 +534,15 @@ def _saved(projection: Projection[object], state: object) -> bytes:
             remedy="give its Projection save= and load=, which turn it into JSON values and back",
         )
     return saved
+
+
+def taught(loaded: Loaded, view: View) -> Loaded:
+    """A logic with what its view has learnt; any other as it is."""
+    if not loaded.logic.learns:
+        return loaded
+    from projections import lessons
+
+    return replace(loaded, logic=replace(loaded.logic, learnt=lessons.load(view.db)))
 
 
 def file_name(loaded: Loaded) -> str:

@@ -19,9 +19,9 @@ look-ups are answered from. The rules in words:
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -33,18 +33,17 @@ from projections.belief.displays import Display, Run, Step
 from projections.belief.happenings import Counts, Happening, happenings
 from projections.belief.labels import (
     Label,
-    Table,
     Vector,
     display_rates,
-    emissions,
     implies,
     repeated,
     ruled,
     ruled_out,
-    standing,
 )
 from projections.belief.motion import motion
 from projections.belief.reading import Contribution, read, spread
+from projections.belief.spoken import Logs
+from projections.belief.voices import Voice, assumed
 from projections.case import Case, Ruling, Testimony
 
 #: The largest factor a logic may give: far beyond any use, and no sum of weights overflows.
@@ -66,6 +65,20 @@ class _Spoken:
     group: tuple[str, str]
     temper: float
     repeats: str | None = None
+
+
+class Utterance(NamedTuple):
+    """An utterance or piece of evidence that counts, for whoever learns from it: on which days it speaks, how
+    loud, and how much of it is copied. ``copied``: 1 where an earlier claim of its circle within the window
+    implies it, 2 where one came before that does not, else 0. ``lasts``: it speaks of a whole stretch."""
+
+    piece: Testimony
+    label: Label
+    days: list[int]
+    weight: float
+    copied: int
+    copy_rate: float
+    lasts: bool
 
 
 class Alternates(NamedTuple):
@@ -110,12 +123,21 @@ def _weight(piece: Testimony, case: Case, logic: Logic) -> float:
     return factor
 
 
-class Assembly:
-    """The chain of one case as knowledge grows. ``heard`` and ``ignored`` explain every piece."""
+def _lasts(piece: Testimony) -> bool:
+    """Whether a piece speaks of every day of a stretch."""
+    return piece.valid_kind in ("throughout", "since")
 
-    def __init__(self, case: Case, logic: Logic) -> None:
+
+class Assembly:
+    """The chain of one case as knowledge grows. ``heard`` and ``ignored`` explain every piece.
+
+    Sources are heard by what the logic had learnt of them by ``known`` (microseconds since 1970).
+    """
+
+    def __init__(self, case: Case, logic: Logic, known: int) -> None:
         self.case = case
         self.logic = logic
+        self.estimate = logic.learnt.by(case.question, known) if logic.learnt else None
         self.states = case.states
         self.params = logic.params
         self.chain = Chain(motion(case.states, logic.params))
@@ -146,7 +168,7 @@ class Assembly:
     @classmethod
     def known_by(cls, case: Case, logic: Logic, known: int) -> Assembly:
         """The assembly of everything known by a moment (microseconds since 1970)."""
-        assembly = cls(case, logic)
+        assembly = cls(case, logic, known)
         for happening in happenings(case):
             if happening.known > known:
                 break
@@ -248,8 +270,11 @@ class Assembly:
             self._voices[(source, day)] = found
         return found
 
-    def _table(self, piece: Testimony) -> Table:
-        return emissions(self.states, self.case.relation(piece.source), self.params)
+    def _heard_as(self, source: str) -> Voice:
+        relation = self.case.relation(source)
+        if self.estimate is None:
+            return assumed(self.states, relation, self.params)
+        return self.estimate.voice(self.states, source, relation)
 
     def _place(self, spoken: _Spoken) -> None:
         """Put an utterance or a piece of evidence into the chain as it counts now."""
@@ -264,18 +289,18 @@ class Assembly:
     def _says(self, spoken: _Spoken, earlier: str | None, without: Collection[str] = ()) -> Contribution:
         """What an utterance or a piece of evidence contributes."""
         factor = spoken.temper * self._evidence_factor(spoken.piece, without)
-        loglik = self._table(spoken.piece)[spoken.label] * factor
+        loglik = self._heard_as(spoken.piece.source).spoken[spoken.label] * factor
         return self._contribution(spoken.piece, self._copied(spoken, earlier, loglik))
 
     def _holds(self, spoken: _Spoken, earlier: str | None, without: Collection[str] = ()) -> Held | None:
         """How a claim throughout an interval is a display over it; None for every other."""
         piece = spoken.piece
-        if piece.valid_kind not in ("throughout", "since") or piece.hi <= piece.lo:
+        if not _lasts(piece) or piece.hi <= piece.lo:
             return None
         # What is only repeated was not looked at again.
         own = 1.0 if earlier is None else 1.0 - self._copy_rate(spoken, self._spoken[earlier])
         factor = spoken.temper * self._evidence_factor(piece, without) * own
-        rates = display_rates(self._table(piece)[spoken.label], self.params.throughout_rate * factor)
+        rates = self._heard_as(piece.source).unsaid[spoken.label] * (self.params.throughout_rate * factor)
         return Held(piece.lo, piece.hi, tuple(rates.tolist()))
 
     def _copied(self, spoken: _Spoken, earlier: str | None, loglik: Vector) -> Vector:
@@ -287,7 +312,7 @@ class Assembly:
         mine, theirs = spoken.piece, earlier.piece
         if mine.source != theirs.source and theirs.source in self._voice(mine.source, mine.said_day):
             return 1.0
-        return self.params.copy_rate
+        return self._heard_as(mine.source).copy_rate
 
     def _circles(self, spoken: _Spoken) -> set[tuple[str, str]]:
         """Where an utterance is looked for: among its group's and, if its source is linked, among its own."""
@@ -370,7 +395,7 @@ class Assembly:
 
     def _contribution(self, piece: Testimony, loglik: Vector) -> Contribution:
         """Spread over the days an imprecise date may mean: an approximation, exact for one day."""
-        if piece.valid_kind in ("throughout", "since"):
+        if _lasts(piece):
             return [(piece.lo, loglik)]
         return spread(piece.lo, piece.hi, loglik, self.params.imprecise_points)
 
@@ -462,12 +487,13 @@ class Assembly:
         chain is refiltered from there only."""
         factor = self._factors.get(run.piece.id, 0.0)
         if run.end > since and factor > 0:
-            rates = display_rates(self._shown_as(run), self.params.standing_rate * factor)
+            voice = self._heard_as(run.piece.source)
+            rates = voice.unshown[run.label] * (voice.standing_rate * factor)
             self._stretches[run.piece.id].add(since)
             self.chain.hold(("shown", run.piece.id, since), since, run.end, rates)
 
     def _shown_as(self, run: Run) -> Vector:
-        return standing(self.states, self.case.relation(run.piece.source), self.params)[run.label]
+        return self._heard_as(run.piece.source).shown[run.label]
 
     def _unshow(self, piece: Testimony) -> None:
         """Draw displays again as if an item had never been in them."""
@@ -520,6 +546,45 @@ class Assembly:
                 self.chain.hold(key, ruling.lo, ruling.hi, display_rates(vector, RULING_RATE))
             return
         self.chain.set(key, spread(ruling.lo, ruling.hi, vector, self.params.imprecise_points))
+
+    # -- what is learnt from ---------------------------------------------------------------------------
+
+    def utterances(self) -> Iterator[Utterance]:
+        """What was said and counts, in no order."""
+        for spoken in self._spoken.values():
+            piece, earlier = spoken.piece, spoken.repeats
+            copied, rate = 0, 0.0
+            if earlier is not None:
+                copied, rate = 1, self._copy_rate(spoken, self._spoken[earlier])
+            elif piece.kind == "claim" and self._came_before(spoken):
+                copied = 2
+            days = [day for day, _ in self._contribution(piece, np.zeros(len(self.states)))]
+            weight = spoken.temper * self._evidence_factor(piece)
+            yield Utterance(piece, spoken.label, days, weight, copied, rate, _lasts(piece))
+
+    def _came_before(self, spoken: _Spoken) -> bool:
+        """Whether another utterance of its group came within the window before."""
+        piece, said = spoken.piece, self._groups.get(spoken.group, [])
+        at = bisect_left(said, (piece.order, piece.id)) - 1
+        return at >= 0 and said[at][0][0] >= piece.said_day - self.params.copy_window
+
+    def drawn(self) -> Iterator[tuple[Run, float]]:
+        """What standing sources show or showed, with the weight of each."""
+        for display in self.displays.values():
+            for run in display.runs:
+                if self._factors.get(run.piece.id, 0.0) > 0:
+                    yield run, self._factors[run.piece.id]
+
+    def ruled(self) -> Iterator[tuple[int, int, dict[int, Logs]]]:
+        """What analysts ruled: (first and last day where it was so throughout, else twice the first; by day, in
+        nats)."""
+        rulings = {ruling.id: ruling for ruling in self.case.rulings}
+        for key, by_day in self.chain.spoken.contributions.items():
+            kind, name = cast("Key", key)[:2]
+            if kind in ("verdict", "ruling") and by_day:
+                one = rulings.get(name) if kind == "ruling" else None
+                lo = min(by_day)
+                yield lo, one.hi if one and one.valid_kind == "throughout" else lo, by_day
 
     # -- what an answer needs --------------------------------------------------------------------------
 

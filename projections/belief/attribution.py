@@ -10,6 +10,8 @@ Both sides are asked about the same day and the same two states. Three ways lead
   doing and belongs to time.
 * A logic that judges by itself has no terms: what leaving a piece out does is its weight, and what these
   weights do not account for is the remainder.
+* A logic that learns may have learnt between two moments of knowledge: what that makes of the claims known at
+  the first is the remainder, too.
 
 ``change = prior + staleness + remainder + Σ (after − before)`` holds of every difference, but for rounding.
 """
@@ -123,13 +125,18 @@ def known_then(case: Case, logic: Logic, asked: Sequence[Ask], now: int) -> list
     one hearing serves them all."""
     if logic.believe is not None:
         return [left_out(case, logic, ask, min(end_of(ask.day), now)) for ask in asked]
-    assembly, coming = Assembly(case, logic), iter(happenings(case))
-    waiting = next(coming, None)
+    told, taken = happenings(case), 0
+    assembly: Assembly | None = None
     found: dict[Ask, Account] = {}
     for ask in sorted(set(asked)):
-        while waiting is not None and waiting.known <= end_of(ask.day):
-            assembly.take(waiting)
-            waiting = next(coming, None)
+        known = min(end_of(ask.day), now)
+        if assembly is None or (
+            logic.learnt and logic.learnt.by(case.question, known) is not assembly.estimate
+        ):
+            assembly, taken = Assembly(case, logic, known), 0
+        while taken < len(told) and told[taken].known <= end_of(ask.day):
+            assembly.take(told[taken])
+            taken += 1
         found[ask] = _filtered(assembly.chain, ask)
     return [found[ask] for ask in asked]
 
@@ -166,7 +173,8 @@ def arrived(case: Case, logic: Logic, first: int, second: int, asked: Sequence[A
     """From what is believed with what was known by ``first`` to what is with all known by ``second`` (later):
     the very numbers that ``judge`` gives for the two moments, in hindsight where the day is over by then.
 
-    Credit counts from the first moment, so every share is 0 before. One hearing serves all that is asked.
+    Credit counts from the first moment, so every share is 0 before. One hearing serves all that is asked. Where
+    a logic has learnt in between, what was known before is heard anew first: that change is the remainder.
     """
     pieces = pieces_of(case)
     if logic.believe is not None:
@@ -174,12 +182,16 @@ def arrived(case: Case, logic: Logic, first: int, second: int, asked: Sequence[A
             difference(left_out(case, logic, ask, first), left_out(case, logic, ask, second), pieces)
             for ask in asked
         ]
-    assembly = Assembly(case, logic)
     told = happenings(case)
-    for happening in told:
-        if happening.known <= first:
-            assembly.take(happening)
+    assembly = Assembly.known_by(case, logic, first)
     tracks = [_Track(assembly.chain, ask, first) for ask in asked]
+    if logic.learnt and logic.learnt.by(case.question, second) is not assembly.estimate:
+        assembly = Assembly(case, logic, second)
+        for happening in told:
+            if happening.known <= first:
+                assembly.take(happening)
+        for track in tracks:
+            track.hear_anew(assembly.chain)
     for happening in told:
         if first < happening.known <= second:
             for track in tracks:
@@ -200,7 +212,7 @@ class _Track:
         self.later = _Later(chain, ask)
         self.hindsight = known > end_of(ask.day)
         self.start = self.now = self.odds()
-        self.time = 0.0
+        self.time = self.learning = 0.0
         self.credits: dict[str, list[float]] = {}
 
     def odds(self) -> float:
@@ -217,6 +229,12 @@ class _Track:
             before, self.now = self.now, self.odds()
             self.time = self.now - before
 
+    def hear_anew(self, chain: Chain) -> None:
+        """Go on with a chain of the same happenings in which sources are heard otherwise."""
+        self.chain, self.later = chain, _Later(chain, self.ask)
+        before, self.now = self.now, self.odds()
+        self.learning = self.now - before
+
     def credit(self, name: str) -> None:
         before, self.now = self.now, self.odds()
         if self.now != before:
@@ -224,7 +242,7 @@ class _Track:
 
     def difference(self, pieces: Mapping[str, Piece]) -> Difference:
         shares = [Share(pieces[name], 0.0, math.fsum(nats)) for name, nats in self.credits.items()]
-        return Difference(self.start, self.now, 0.0, self.time, 0.0, _ordered(shares), True)
+        return Difference(self.start, self.now, 0.0, self.time, self.learning, _ordered(shares), True)
 
 
 class _Later:

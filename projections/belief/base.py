@@ -25,6 +25,7 @@ from projections.wording import words as words
 
 if TYPE_CHECKING:
     from ledger.directory import Source
+    from projections.belief.voices import Learnt
     from projections.case import Case, Ruling, Testimony
 
 Weigh = Callable[["Testimony", "Source"], float]
@@ -33,7 +34,11 @@ Believe = Callable[["Case", int, int], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Logic:
-    """A named, versioned way to believe. ``name@version`` and the fingerprint identify its views."""
+    """A named, versioned way to believe. ``name@version`` and the fingerprint identify its views.
+
+    ``learns``: it estimates from the ledger how each source speaks; ``learnt`` is what it has learnt, kept in its
+    view. Without that it hears everybody as its parameters assume.
+    """
 
     name: str
     version: int
@@ -41,6 +46,8 @@ class Logic:
     weigh: Weigh | None = None
     believe: Believe | None = None
     summary: str = ""
+    learns: bool = False
+    learnt: Learnt | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:

@@ -121,7 +121,7 @@ def emissions(states: States, relation: int | None, params: Params) -> Table:
         coarse = labels.index(Label("not", len(states.parties)))
         said[:, coarse] = said[:, : len(states.parties)].sum(axis=1)
     said[:, ~said.any(axis=0)] = 1.0
-    return _frozen(dict(zip(labels, np.log(said).T, strict=True)))
+    return frozen(dict(zip(labels, np.log(said).T, strict=True)))
 
 
 @lru_cache(maxsize=1024)
@@ -135,7 +135,7 @@ def standing(states: States, relation: int | None, params: Params) -> Table:
     if states.contested is not None:
         nothing[-1] = params.nothing_contested
     shown = {label: row + np.log1p(-nothing) for label, row in emissions(states, relation, params).items()}
-    return _frozen({**shown, NOTHING: np.log(nothing)})
+    return frozen({**shown, NOTHING: np.log(nothing)})
 
 
 def tempered(loglik: Vector, exponent: float) -> Vector:
@@ -234,7 +234,8 @@ def _normalised(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
-def _frozen(table: dict[Label, Vector]) -> Table:
+def frozen(table: dict[Label, Vector]) -> Table:
+    """A table that nobody can write to."""
     for row in table.values():
         row.setflags(write=False)
     return MappingProxyType(table)

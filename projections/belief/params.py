@@ -148,6 +148,45 @@ class Params:
         0.20, "probability", "open", "up to this belief a claim counts as refuted by later events"
     )
 
+    source_strength: float = _assume(
+        60.0,
+        "utterances",
+        "strength",
+        "learning: what a source's group tells of how it speaks is worth so many of its own utterances",
+    )
+    group_strength: float = _assume(
+        300.0, "utterances", "strength", "learning: the same of these rows against what the group said"
+    )
+    copy_strength: float = _assume(
+        6.0, "repeats", "strength", "learning: what copy_rate is worth against a source's own repeats"
+    )
+    copy_group_strength: float = _assume(
+        60.0, "repeats", "strength", "learning: and against the repeats of all of its group"
+    )
+    standing_strength: float = _assume(
+        5.0, "redrawings", "strength", "learning: what standing_rate is worth against a source's own displays"
+    )
+    temperature: float = _assume(
+        1.0,
+        "factor",
+        "strength",
+        "learning: what all evidence is divided by where no ruling says how sure to be",
+    )
+    temperature_worth: float = _assume(
+        2.0,
+        "1 / nats²",
+        "strength",
+        "learning: how firmly that is held against rulings: the precision of its logarithm",
+    )
+    learning_days: int = _assume(30, "days", "positive", "learning: how often it is done, in known time")
+    learning_growth: float = _assume(
+        1.2, "factor", "growth", "learning: and only when this much more was heard than for the last estimate"
+    )
+    learning_least: int = _assume(
+        50, "utterances", "positive", "learning: nothing is learnt from fewer than these"
+    )
+    learning_rounds: int = _assume(30, "rounds", "positive", "learning: at most so many of EM")
+
     def __post_init__(self) -> None:
         for each in _fields():
             object.__setattr__(self, each.name, _checked(each, getattr(self, each.name)))
@@ -193,6 +232,8 @@ _RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "open": ("a number above 0 and below 1", lambda v: 0 < v < 1),
     "closed": ("a number from 0 to 1", lambda v: 0 <= v <= 1),
     "rate": ("a finite number of 0 or more", lambda v: 0 <= v < math.inf),
+    "strength": ("a finite number above 0", lambda v: 0 < v < math.inf),
+    "growth": ("a number of 1 or more", lambda v: 1 <= v < math.inf),
     "time": ("a number above 0 (inf: for ever)", lambda v: v > 0),
     "whole": ("a whole number of 0 or more", lambda v: v >= 0),
     "positive": ("a whole number of 1 or more", lambda v: v >= 1),

@@ -36,6 +36,11 @@ def end_of(day: int) -> int:
     return (day + 1 - EPOCH) * DAY_US - 1
 
 
+def day_of(moment: int) -> int:
+    """The UTC day of a moment (microseconds since 1970)."""
+    return moment // DAY_US + EPOCH
+
+
 def believed(states: States, probabilities: np.ndarray) -> str:
     """The most probable state; among equals the first in the order of the states."""
     return states.names[int(np.argmax(probabilities >= probabilities.max() - TIE))]
@@ -123,17 +128,23 @@ def _own_judgement(case: Case, logic: Logic, day: int, known: int) -> Verdict:
 
 
 def diagonal(case: Case, logic: Logic) -> tuple[list[Knot], Assembly]:
-    """Every knot of the place's "known then" beliefs, in order, and the assembly that has heard it all."""
-    assembly = Assembly(case, logic)
+    """Every knot of the place's "known then" beliefs, in order, and the assembly that has heard it all.
+
+    On a day on which another estimate comes into force, all that was known before is heard anew.
+    """
     knots: list[Knot] = []
     arrivals = happenings(case)
+    turns = logic.learnt.turns(case.question) if logic.learnt else []
+    bends = sorted({day_of(one.known) for one in arrivals})
+    bends = sorted({*bends, *(day_of(turn) for turn in turns if bends and day_of(turn) > bends[0])})
+    assembly = Assembly(case, logic, end_of(bends[0]) if bends else 0)
     i = 0
-    while i < len(arrivals):
-        day = arrivals[i].known // DAY_US + EPOCH
-        while i < len(arrivals) and arrivals[i].known // DAY_US + EPOCH == day:
+    for day, until in zip(bends, (*bends[1:], None), strict=False):
+        if assembly.estimate is not (logic.learnt.by(case.question, end_of(day)) if logic.learnt else None):
+            assembly, i = Assembly(case, logic, end_of(day)), 0
+        while i < len(arrivals) and arrivals[i].known <= end_of(day):
             assembly.take(arrivals[i])
             i += 1
-        until = arrivals[i].known // DAY_US + EPOCH if i < len(arrivals) else None
         knots.extend(_knots(assembly, day, until))
     return knots, assembly
 

@@ -75,26 +75,33 @@ def showing(p, h, place, nothing, seen):
 
 
 @entry
-def diagonal(p, h, c, asked, m, known, act, who, extra, place, whole, beliefs, sightings):
-    """Let everything become known, and write down what was believed.
+def diagonal(
+    p, h, c, asked, m, known, act, who, extra, place, begin, turn, stop, before, whole, beliefs, sightings
+):
+    """Let become known what does from happening ``begin`` on and before day ``stop``, and write down what was
+    believed. On day ``turn`` (0: none) beliefs bend though nothing may arrive: sources are heard otherwise.
 
     ``whole`` (knots, 5): since, at, origins, claims, newest; ``at`` is 0 where nothing spoke yet.
     ``beliefs`` (knots, states) and ``rates`` beside them in fixed point are filled in step. ``sightings``
-    (n, 3): display, since, day last observed (0: shows nothing). Returns how many knots and sightings.
+    (n, 3): display, since, day last observed (0: shows nothing); ``before`` is by display what was noted last.
+    Returns how many knots and sightings.
     """
     states = asked.sizes[0]
     nothing = asked.sizes[2]
     nobody = np.zeros(h.of.shape[0], np.uint8)
     many = h.shows.shape[0]
-    seen, before = np.zeros(many, np.int64), np.zeros(many, np.int64)
+    seen = np.zeros(many, np.int64)
     knots, sighted = np.int64(0), np.int64(0)
-    i, total = np.int64(0), known.shape[0]
-    while i < total:
-        day = known[i] // DAY_US + EPOCH
+    i, total = np.int64(begin), known.shape[0]
+    until = np.int64(turn)
+    if until == 0:
+        until = known[i] // DAY_US + EPOCH if i < total else np.int64(stop)
+    while until < stop:
+        day = until
         while i < total and known[i] // DAY_US + EPOCH == day:
             happen(p, h, c, asked, act[i], who[i], extra[i], nobody)
             i += 1
-        until = known[i] // DAY_US + EPOCH if i < total else np.int64(1 << 40)
+        until = min(known[i] // DAY_US + EPOCH, np.int64(stop)) if i < total else np.int64(stop)
         last = find(c, until) - 1
         believe(c, m, last)
         first = opening(c)

@@ -45,12 +45,13 @@ from projections.columns.shapes import (
     H_PIECE,
     H_PLACE_IN,
     H_RANK,
-    H_RELATION,
     H_REPEATS,
     H_RUN_FROM,
     H_RUN_LABEL,
     H_RUN_TO,
     H_SAYING,
+    H_SHOWS,
+    H_SPEAKS,
     H_SPOKEN,
     H_UNCHANGED,
     H_VOICE,
@@ -79,6 +80,8 @@ from projections.columns.shapes import (
     SCALE,
     UNRULED,
     UNVERIFIABLE,
+    V_COPIES,
+    V_LOOKS,
     VOIDED,
 )
 from projections.envelopes.shape import (
@@ -115,7 +118,7 @@ def read(asked, kind, act, state, negated, part, of_evidence, reach):
     if state < 0:
         return -1, 1.0
     doubted = kind == CLAIM and act == DOUBTS
-    half = asked.rates[1]
+    half = asked.rates[0]
     temper = half if doubted else 1.0
     negative = negated or (kind == CLAIM and (act == DENIES or act == DOUBTS))
     if reach == FROM_PART:
@@ -211,7 +214,7 @@ def evidence_factor(h, asked, i, without):
                 doubted = True
                 break
         if doubted:
-            factor *= asked.rates[2]
+            factor *= asked.rates[1]
     return factor
 
 
@@ -285,7 +288,7 @@ def copy_rate(p, h, asked, i, j):
         for k in range(p.of[mine, P_LINKED_FROM], p.of[mine, P_LINKED_TO]):
             if p.lists[k, 1] == p.of[theirs, P_SOURCE]:
                 return 1.0
-    return asked.rates[0]
+    return asked.voices[h.of[i, H_SPEAKS], V_COPIES]
 
 
 @inner
@@ -295,15 +298,15 @@ def weights(p, h, asked, i, before, factor, said, held):
     piece = h.of[i, H_PIECE]
     rate = copy_rate(p, h, asked, i, before) if before >= 0 else 0.0
     days = days_of(p, asked, piece)
-    relation = h.of[i, H_RELATION] + 1
-    scale = asked.rates[4] * factor * (1.0 - rate if before >= 0 else 1.0)
+    table = h.of[i, H_SPEAKS]
+    scale = asked.rates[2] * factor * (1.0 - rate if before >= 0 else 1.0)
     for s in range(states):
-        likely = asked.numbers[relation, h.of[i, H_LABEL], s]
+        likely = asked.numbers[table, h.of[i, H_LABEL], s]
         value = likely * factor
         if before >= 0:
             value = repeated(value, rate)
         said[s] = fixed(value / days)
-        held[s] = fixed(scale * asked.missed[relation, h.of[i, H_LABEL], s])
+        held[s] = fixed(scale * asked.missed[table, h.of[i, H_LABEL], s])
 
 
 @inner
@@ -505,14 +508,20 @@ def weigh_again(p, h, c, asked, i, nobody):
 
 
 @inner
-def display_vector(h, asked, i, label, factor, scale, out):
-    """What drawing a label says (``scale`` 0), or how fast it would give itself away."""
+def drawn_vector(h, asked, i, label, factor, out):
+    """What drawing a label says."""
+    table = h.of[i, H_SHOWS]
     for s in range(asked.sizes[0]):
-        table = asked.sizes[5] + h.of[i, H_RELATION] + 1
-        if scale == 0.0:
-            out[s] = fixed(asked.numbers[table, label, s] * factor)
-        else:
-            out[s] = fixed(scale * factor * asked.missed[table, label, s])
+        out[s] = fixed(asked.numbers[table, label, s] * factor)
+
+
+@inner
+def standing_vector(h, asked, i, label, factor, out):
+    """How fast a label displayed would give itself away."""
+    table = h.of[i, H_SHOWS]
+    scale = asked.voices[table, V_LOOKS]
+    for s in range(asked.sizes[0]):
+        out[s] = fixed(scale * factor * asked.missed[table, label, s])
 
 
 @inner
@@ -542,7 +551,7 @@ def take(p, h, c, asked, d, i):
         since = h.of[run, H_RUN_TO]
         h.of[run, H_RUN_TO] = on
         if on > since and h.temper[run] > 0.0:
-            display_vector(h, asked, run, h.of[run, H_RUN_LABEL], h.temper[run], asked.rates[3], vector)
+            standing_vector(h, asked, run, h.of[run, H_RUN_LABEL], h.temper[run], vector)
             lengthen(c, h.of[run, H_RUN_FROM], since, on, vector)
         if label == h.of[run, H_RUN_LABEL]:
             h.of[i, H_UNCHANGED] = 1
@@ -554,7 +563,7 @@ def take(p, h, c, asked, d, i):
     h.of[i, H_RUN_LABEL] = label
     if h.temper[i] > 0.0:
         listen(p, h, i)
-        display_vector(h, asked, i, label, h.temper[i], 0.0, vector)
+        drawn_vector(h, asked, i, label, h.temper[i], vector)
         contribute(c, on, vector, MORE)
 
 
@@ -567,10 +576,10 @@ def redraw(p, h, c, asked, d):
         if h.of[i, H_RUN_FROM] == 0 or p.of[h.of[i, H_PIECE], P_PLACE] < 0:
             continue
         if h.temper[i] > 0.0:
-            display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], 0.0, vector)
+            drawn_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], vector)
             contribute(c, h.of[i, H_RUN_FROM], vector, LESS)
             if h.of[i, H_RUN_TO] > h.of[i, H_RUN_FROM]:
-                display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], asked.rates[3], vector)
+                standing_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], vector)
                 hold(c, h.of[i, H_RUN_FROM], h.of[i, H_RUN_TO], vector, LESS)
             unlisten(p, h, i)
         h.of[i, H_RUN_FROM] = 0
@@ -619,7 +628,7 @@ def judge(p, h, c, asked, i, verdict):
     size, days = asked.sizes[0], days_of(p, asked, h.of[i, H_PIECE])
     for s in range(size):
         h.weights[i, 2 * size + s] = fixed(
-            asked.numbers[2 * asked.sizes[5] + verdict, h.of[i, H_LABEL], s] / days
+            asked.numbers[asked.sizes[5] + verdict, h.of[i, H_LABEL], s] / days
         )
     h.of[i, H_JUDGED] = 1
     speak(c, p, asked, h.of[i, H_PIECE], h.weights[i, 2 * size :], MORE)
@@ -638,12 +647,12 @@ def rule(p, h, c, asked, i, sign):
     size = states = asked.sizes[0]
     days = days_of(p, asked, piece)
     for s in range(states):
-        h.weights[i, 2 * size + s] = fixed(asked.numbers[2 * asked.sizes[5] + 2, state, s] / days)
+        h.weights[i, 2 * size + s] = fixed(asked.numbers[asked.sizes[5] + 2, state, s] / days)
     speak(c, p, asked, piece, h.weights[i, 2 * size :], sign)
     if p.of[piece, P_VALID_KIND] == THROUGHOUT and p.of[piece, P_HI] > p.of[piece, P_LO]:
         rates = h.scratch[2]
         for s in range(states):
-            rates[s] = fixed(asked.rates[5] * asked.missed[2 * asked.sizes[5] + 2, state, s])
+            rates[s] = fixed(asked.rates[3] * asked.missed[asked.sizes[5] + 2, state, s])
         hold(c, p.of[piece, P_LO], p.of[piece, P_HI], rates, sign)
 
 

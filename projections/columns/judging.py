@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ledger.directory import Directory
 from projections.belief.base import Logic
-from projections.belief.tally import DAY_US, EPOCH
+from projections.belief.tally import DAY_US, EPOCH, day_of, end_of
 from projections.columns.motion import new_chain
 from projections.columns.shapes import (
     C_DAY,
@@ -27,8 +28,11 @@ from projections.columns.shapes import (
 from projections.columns.tables import Question
 from projections.columns.testimony import Spot, Testimony
 from projections.envelopes.shape import CLAIM, PREDICTS
+from projections.learning.transcript import Rows
 
 SCORES = 14
+#: Later than any day there is.
+_NO_DAY = 4_000_000
 
 
 @dataclass(slots=True)
@@ -89,30 +93,45 @@ class Judge:
         foretold = (of[:, P_KIND] == CLAIM) & (of[:, P_ACT] == PREDICTS)
         self._foretold = np.where(foretold, (of[:, P_HI] - EPOCH) * DAY_US, known)
 
-    def question(self, name: str) -> Question:
-        """The tables of a question."""
-        return self.testimony.tables.question(name, self.logic.params, self.kernel)
+    def question(self, name: str, known: int) -> Question:
+        """The tables of a question, as sources are heard by what was learnt of them by a moment."""
+        estimate = self.logic.learnt.by(name, known) if self.logic.learnt else None
+        return self.testimony.tables.question(name, self.logic.params, self.kernel, estimate)
 
     def judge(self, spot: Spot, factors: Mapping[int, float] | None = None) -> Judged:
         """Knots and scores of one spot; ``factors``: a logic's own weight of each piece, by position."""
-        k, p, q = self.kernel, self._pieces, self.question(spot.question)
+        k, p, q = self.kernel, self._pieces, self.question(spot.question, 0)
         if factors is not None:
             self._give(spot, factors)
         heard = self._opened(spot, q)
         points = int(k.room_for(p, q.asked, heard.piece))
-        chain = new_chain(points, q.size)
-        c = self.structs.Chain(*chain)
-        room = len(heard.known) + points
+        turns = self._turns(spot.question, heard)
+        room = len(heard.known) + points + len(turns)
         whole, beliefs = np.empty((room, 5 + q.size), np.int64), np.empty((room, q.size))
         sightings = np.empty((4 * len(heard.arrays.lists) + 8, 3), np.int64)
+        before = np.zeros(len(heard.arrays.shows), np.int64)
         happening = heard.known, heard.act, heard.who, heard.extra
         place = self.codes[spot.place]
-        knots, sighted = k.diagonal(
-            p, heard.h, c, q.asked, q.motions, *happening, place, whole, beliefs, sightings
-        )
+        knots = sighted = 0
+        for since, stop in pairwise((*turns, _NO_DAY)):
+            now = self.question(spot.question, end_of(since))
+            if now is not q or since != turns[0]:
+                q, heard = now, self._opened(spot, now)
+            chain = new_chain(points, q.size)
+            c = self.structs.Chain(*chain)
+            begun_by = end_of(since - 1) + 1
+            k.hear_until(p, heard.h, c, q.asked, *happening, begun_by - 1)
+            begin = int(np.searchsorted(heard.known, begun_by))
+            made, seen = k.diagonal(
+                p, heard.h, c, q.asked, q.motions, *happening, place, begin, since, stop, before,
+                whole[knots:], beliefs[knots:], sightings[sighted:],
+            )  # fmt: skip
+            knots, sighted = knots + made, sighted + seen
         first = int(k.opening(c))
         begun = int(chain.ints[first, C_DAY]) if first < chain.at[0] else None
-        if len(heard.known) and heard.known[-1] > self.known:
+        scoring = self.question(spot.question, self.known)
+        if len(heard.known) and (heard.known[-1] > self.known or scoring is not q):
+            q = scoring
             heard = self._opened(spot, q)
             chain = new_chain(points, q.size)
             c = self.structs.Chain(*chain)
@@ -137,6 +156,46 @@ class Judge:
         piece, _ = self.kernel.instances(self._pieces, spot.ranges, spot.reaches, spot.beside)
         positions = self._of[piece, P_POSITION].tolist()
         self.factor[piece] = [factors.get(position, 1.0) for position in positions]
+
+    def heard_before(
+        self, spot: Spot, moments: Sequence[int], factors: Mapping[int, float] | None = None
+    ) -> list[Rows]:
+        """What was heard at a spot before each of some moments, ascending: rows to learn from."""
+        k, p, q = self.kernel, self._pieces, self.question(spot.question, 0)
+        if factors is not None:
+            self._give(spot, factors)
+        heard = self._opened(spot, q)
+        c = self.structs.Chain(*new_chain(int(k.room_for(p, q.asked, heard.piece)), q.size))
+        happening, at, found = (heard.known, heard.act, heard.who, heard.extra), 0, []
+        for moment in moments:
+            until = int(np.searchsorted(heard.known, moment))
+            k.hear_until(p, heard.h, c, q.asked, *(one[at:until] for one in happening), moment)
+            at = until
+            found.append(self._written_down(heard, q))
+        return found
+
+    def _written_down(self, heard: _Heard, q: Question) -> Rows:
+        k, p = self.kernel, self._pieces
+        said, held, ruled = k.many_to_gather(p, heard.h, q.asked)
+        rows = Rows(
+            np.empty((said, 4), np.int64),
+            np.empty(said),
+            np.empty((held, 4), np.int64),
+            np.empty(held),
+            np.empty(ruled, np.int64),
+            np.empty((ruled, q.size)),
+        )
+        said, held, ruled = k.gather(p, heard.h, q.asked, *rows)
+        ends = (said, said, held, held, ruled, ruled)
+        return Rows(*(one[:end] for one, end in zip(rows, ends, strict=True)))
+
+    def _turns(self, question: str, heard: _Heard) -> list[int]:
+        """The day on which anything becomes known, and later ones on which sources come to be heard otherwise."""
+        if not len(heard.known):
+            return [_NO_DAY]
+        first = day_of(int(heard.known[0]))
+        turns = self.logic.learnt.turns(question) if self.logic.learnt else []
+        return [first, *(day for turn in turns if (day := day_of(turn)) > first)]
 
     def _opened(self, spot: Spot, q: Question) -> _Heard:
         k, p = self.kernel, self._pieces

@@ -40,7 +40,7 @@ def plain_jit(function: Any) -> Any:
 
 
 #: In the order in which each may use those before it.
-_PARTS = ("motion", "hearing", "opening", "diagonal", "scoring", "folding")
+_PARTS = ("motion", "hearing", "opening", "diagonal", "scoring", "gathering", "folding")
 
 
 def chosen(records: int) -> SimpleNamespace:

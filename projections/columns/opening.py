@@ -37,12 +37,16 @@ from projections.columns.shapes import (
     H_REACH,
     H_RELATION,
     H_REPEATS,
+    H_SHOWS,
+    H_SPEAKS,
     H_VOICE,
     H_WIDTH,
     HEARD,
     N_LINKS_FROM,
     N_LINKS_TO,
     N_RELATION,
+    N_SHOWS,
+    N_SPEAKS,
     N_STATE,
     NEVER,
     OWN,
@@ -475,6 +479,8 @@ def open_spot(p, factor, asked, piece, reach, place_rank, by_source, at, voices)
         temper[i] = factor[k] if drawn else found[1] * factor[k]
         if source >= 0:
             of[i, H_RELATION] = asked.names[source, N_RELATION]
+            of[i, H_SPEAKS] = asked.names[source, N_SPEAKS]
+            of[i, H_SHOWS] = asked.names[source, N_SHOWS]
         if kind == CLAIM and reach[i] != BESIDE:
             claims[many] = i
             many += 1

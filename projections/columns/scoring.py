@@ -81,10 +81,11 @@ if TYPE_CHECKING:
     from projections.columns.hearing import (
         day_at,
         days_of,
-        display_vector,
+        drawn_vector,
         earlier,
         evidence_factor,
         holds,
+        standing_vector,
         weights,
     )
     from projections.columns.motion import (
@@ -294,10 +295,10 @@ def leave_out(p, h, c, asked, x, i):
         change_piece(p, c, asked, x, piece, h.weights[i, 2 * size :], LESS)
     if h.of[i, H_RUN_FROM] > 0 and h.temper[i] > 0.0:
         vector = h.scratch[2]
-        display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], 0.0, vector)
+        drawn_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], vector)
         change(c, x, h.of[i, H_RUN_FROM], vector, LESS)
         if h.of[i, H_RUN_TO] > h.of[i, H_RUN_FROM]:
-            display_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], asked.rates[3], vector)
+            standing_vector(h, asked, i, h.of[i, H_RUN_LABEL], h.temper[i], vector)
             change_hold(c, x, h.of[i, H_RUN_FROM], h.of[i, H_RUN_TO], vector, LESS)
 
 

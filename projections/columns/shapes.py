@@ -57,22 +57,25 @@ class Asked(NamedTuple):
     """One question under one logic, as tables of numbers.
 
     ``sizes``: states, parties, labels ("nothing" comes after the last), copy window, points of an imprecise
-    date, relations. ``rates``: copying, a doubt, doubted evidence, standing, throughout, a ruling's look.
-    ``numbers`` (tables, labels + 1, states): ln p(said | state) by relation + 1; the same of standing sources
-    behind them; then what a verdict of true and of false says, and what a ruling (by state) says.
-    ``missed``, in step: 1 − p, how likely something else would have been said.
-    ``names`` (codes, 4): columns ``N_…`` by code. ``links``: codes of linked sources.
+    date, tables of voices. ``rates``: a doubt, doubted evidence, throughout, a ruling's look.
+    ``numbers`` (tables, labels + 1, states): ln p(said or shown | state) of voices; behind them what a verdict of
+    true and of false says, and what a ruling (by state) says.
+    ``missed``, in step: 1 − p, how likely something else would have been said. ``voices`` (tables of voices, 2):
+    copying, and looking again. ``names`` (codes, 6): columns ``N_…`` by code, among them which table a source
+    speaks by and which it shows by. ``links``: codes of linked sources.
     """
 
     sizes: Array
     rates: Array
     numbers: Array
     missed: Array
+    voices: Array
     names: Array
     links: Array
 
 
-N_STATE, N_RELATION, N_LINKS_FROM, N_LINKS_TO = range(4)
+V_COPIES, V_LOOKS = range(2)
+N_STATE, N_RELATION, N_LINKS_FROM, N_LINKS_TO, N_SPEAKS, N_SHOWS = range(6)
 
 
 class Motions(NamedTuple):
@@ -115,7 +118,7 @@ C_DAY, C_SPEAKING, C_BEGUN, C_HELD, C_STALE, C_COMBINATION, C_EVIDENCE = range(7
 class Hearing(NamedTuple):
     """What is heard at one spot, and what it says by now. An instance is a piece as heard here.
 
-    ``of`` (instances, 33): columns ``H_…``. ``temper``: factor on the weight of each. ``weights`` (instances,
+    ``of`` (instances, 32): columns ``H_…``. ``temper``: factor on the weight of each. ``weights`` (instances,
     3·states): what it says a day, what it holds, what was ruled of it, in fixed point. ``lists`` (n, 2): what
     ``…_FROM`` and ``…_TO`` point into; of doubters the second is 1 while the doubt stands. ``circles`` (n, 3):
     whose, from, to. ``shows`` (displays, 7): columns ``D_…``. ``count``: day, claims, voices, newest, for later.
@@ -138,8 +141,9 @@ class Hearing(NamedTuple):
     H_LEANERS_FROM, H_LEANERS_TO, H_GROUNDS_FROM, H_GROUNDS_TO, H_DOUBTERS_FROM, H_DOUBTERS_TO,
     H_DISPLAY, H_GONE, H_RUN_FROM, H_RUN_TO, H_RUN_LABEL,
     H_VOICES, H_LATER,  # by voice: how many speak; a list of those who speak of later days
-) = range(30)  # fmt: skip
-H_WIDTH = 30
+    H_SPEAKS, H_SHOWS,
+) = range(32)  # fmt: skip
+H_WIDTH = 32
 
 D_SOURCE, D_PLACE, D_LAST_SEEN, D_RUNNING, D_ITEMS_FROM, D_ITEMS_TO, D_TAKEN = range(7)
 

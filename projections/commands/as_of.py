@@ -24,6 +24,7 @@ def as_of(
     known_by: asking.KnownByOption = None,
     recorded_by: asking.RecordedByOption = None,
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     without: asking.WithoutOption = None,
     with_: asking.WithOption = None,
     question: common.QuestionOption = "control",
@@ -38,7 +39,7 @@ def as_of(
     as if the events of a file were recorded too: a what-if that writes nothing.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as real, asking.supposing(real, with_) as desk:
+    with asking.open_desk(db, logic, params) as real, asking.supposing(real, with_) as desk:
         clocks = desk.clocks(date, known_by, recorded_by)
         desk.directory.question(question)
         asked = [desk.directory.resolve_place(place) for place in places or ()]

@@ -88,7 +88,7 @@ def backtest(
         line = asking.ProgressLine()
         ending.callback(line.end)
         desk.directory.question(question)
-        logics = [desk.loaded, *map(load, specs[1:])]
+        logics = [desk.loaded, *(desk.taught(load(spec)) for spec in specs[1:])]
         backtests.check_names(logics)
         known = desk.known(known_by)
         today = desk.known(None) // DAY_US + EPOCH

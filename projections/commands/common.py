@@ -23,6 +23,15 @@ LogicOption = Annotated[
     str | None,
     typer.Option("--logic", help="An installed logic, or FILE.py of your own.", show_default=False),
 ]
+ParamsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--params",
+        metavar="FILE.toml",
+        help="Assumptions to put in place of the logic's own; `claims logic --params` lists them.",
+        show_default=False,
+    ),
+]
 WithoutOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,11 +73,15 @@ DateArgument = Annotated[str, typer.Argument(help="EDTF, ISO 8601 or words like 
 
 
 @contextmanager
-def open_desk(db: Path | None, logic: str | None = None) -> Iterator[Desk]:
-    """The ledger that flag, environment or settings name, with its views, read at its head."""
+def open_desk(db: Path | None, logic: str | None = None, params: Path | None = None) -> Iterator[Desk]:
+    """The ledger that flag, environment or settings name, with its views, read at its head. ``params`` changes
+    the logic named, else the default."""
     progress = ProgressLine()
+    named = setting("logic", logic)
+    if params is not None:
+        named = f"{named or ''}:{params}"
     try:
-        with Desk(database(db), logic=setting("logic", logic), progress=progress) as desk:
+        with Desk(database(db), logic=named, progress=progress) as desk:
             yield desk
     finally:
         progress.end()

@@ -59,7 +59,7 @@ def _rows(stamps: list[Stamp], standing: list[promotion.Promoted], head: int) ->
     rows = []
     for name, mark in sorted({*here, *made, *promoted, live}):
         stamp = made.get((name, mark))
-        runs = (name, mark) in here or bool(promotion.kept(name, mark))
+        runs = (name, mark) in here or bool(promotion.kept(name, mark) or promotion.kept(name, mark, ".toml"))
         rows.append(
             {
                 "logic": name,

@@ -38,6 +38,7 @@ def panel(
         Path | None, typer.Option("--out", "-o", help="File to write; else stdout.", show_default=False)
     ] = None,
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: Annotated[PanelFormat, typer.Option("--format", help="csv, jsonl or parquet.")] = PanelFormat.csv,
@@ -53,7 +54,7 @@ def panel(
         raise Usage("Parquet goes to a file", remedy="add --out FILE.parquet")
     if out is not None:
         common.check_target(out, database(db), logic)
-    with asking.open_desk(db, logic) as desk, ExitStack() as ending:
+    with asking.open_desk(db, logic, params) as desk, ExitStack() as ending:
         progress = panels.unheard
         if out is not None:  # else the rows themselves show how far it has come
             progress = line = asking.ProgressLine()

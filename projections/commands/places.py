@@ -11,6 +11,7 @@ COLUMNS = ("id", "name", "kind", "region", "believed", "claims", "newest_claim",
 
 def places(
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
@@ -19,7 +20,7 @@ def places(
     """The registered places with their spellings, what is believed of each now, and which displays of it have
     not been observed for how long."""
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    with asking.open_desk(db, logic, params) as desk:
         desk.directory.question(question)
         answer = timelines.places(desk, question)
         asking.mention_quarantine(desk)

@@ -21,6 +21,7 @@ from projections.registry import Loaded, installed, load, promoted
 
 def replay(
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     promote: Annotated[
         bool, typer.Option("--promote", help="Let it answer from now on; recorded in the ledger.")
     ] = False,
@@ -50,9 +51,9 @@ def replay(
             )
         _roll_back(db, actor, chosen)
         return
-    with asking.open_desk(db, logic or _live_spec(db)) as desk:
+    with asking.open_desk(db, logic or _live_spec(db), params) as desk:
         desk.directory.question(question)
-        loaded = desk.loaded
+        loaded = desk.asked
         base = _base(desk)
         with desk.views.before(loaded) as old:
             view = desk.views.beliefs(loaded, desk.head, desk.directory, replay=True)
@@ -63,6 +64,8 @@ def replay(
                 answer = compare.between_logics(desk, base, loaded, question, old=old)
         if loaded.file is not None and loaded.logic not in installed():
             promotion.keep(loaded.file, loaded.logic.id, loaded.fingerprint)
+        if loaded.params is not None:
+            promotion.keep(loaded.params, loaded.logic.id, loaded.fingerprint)
         quarantined = [*desk.views.quarantined(), *view.quarantined()]
         folded: list[dict[str, Any]] = []
         for projection in loaded.projections:
@@ -144,13 +147,13 @@ def _base(desk: Desk) -> Loaded:
 def _folded(desk: Desk, projection: Projection[Any]) -> tuple[object, list[Quarantined]]:
     """The state of a user's projection. What its code raises outside of a handler is a mistake of the file."""
     try:
-        return desk.views.folded(projection, desk.head, desk.loaded.file, replay=True)
+        return desk.views.folded(projection, desk.head, desk.asked.file, replay=True)
     except LedgerError:
         raise
     except Exception as error:
         raise Usage(
             f"{projection.id} cannot be folded and kept: {type(error).__name__}: {error}",
-            where=str(desk.loaded.file),
+            where=str(desk.asked.file),
             remedy="A state is JSON values, or give the Projection a save and a load",
         ) from None
 

@@ -39,6 +39,7 @@ def sources(
         str | None, typer.Option("--as-of", metavar="T", help="As known by then.", show_default=False)
     ] = None,
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
@@ -48,7 +49,7 @@ def sources(
     who carried it. Reliability is a mean with a 95% interval; the grade is a suggested Admiralty letter, F
     where too little is settled. Outlets are not scored for what they carry with attribution."""
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    with asking.open_desk(db, logic, params) as desk:
         desk.directory.question(question)
         wanted = desk.directory.resolve_source(source) if source else None
         known = desk.known(as_of)

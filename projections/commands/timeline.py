@@ -16,6 +16,7 @@ def timeline(
     known_by: asking.KnownByOption = None,
     recorded_by: asking.RecordedByOption = None,
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
@@ -27,7 +28,7 @@ def timeline(
     "When did we know" holds what is now believed of past days (in hindsight) against what was believed then.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    with asking.open_desk(db, logic, params) as desk:
         asked = desk.directory.resolve_place(place)
         desk.directory.question(question)
         answer = timelines.timeline(desk, asked, question, desk.known(known_by), desk.position(recorded_by))

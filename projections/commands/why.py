@@ -24,6 +24,7 @@ def why(
         typer.Option("--state", help="Explain this state instead of the believed one.", show_default=False),
     ] = None,
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     without: asking.WithoutOption = None,
     with_: asking.WithOption = None,
     question: common.QuestionOption = "control",
@@ -39,7 +40,7 @@ def why(
     if the events of a file were recorded too, and says which lines are hypothetical.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as real, asking.supposing(real, with_) as desk:
+    with asking.open_desk(db, logic, params) as real, asking.supposing(real, with_) as desk:
         clocks = desk.clocks(date, known_by, recorded_by)
         asked = desk.directory.resolve_place(place)
         explained = desk.directory.resolve_state(question, state) if state else None

@@ -485,7 +485,7 @@ def test_hearing_one_thing_at_a_time_is_hearing_all_at_once(world: World, known:
     one = world.shelf()
     for place, question in one.spots():
         case = one.case(place, question)
-        grown = Assembly(case, TALLY)
+        grown = Assembly(case, TALLY, end(DAYS))
         for happening in happenings(case):
             if happening.known > end(known):
                 break

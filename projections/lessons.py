@@ -19,7 +19,7 @@ from projections.belief.assembly import Assembly, Poison, weights_of
 from projections.belief.voices import Estimate, Learnt
 from projections.case import states_of
 from projections.envelopes.shape import CLAIM, DISPLAY, EVIDENCE
-from projections.learning.estimating import estimate
+from projections.learning.estimating import Taught, estimate
 from projections.learning.reference import rows_of
 from projections.learning.schedule import turns
 from projections.learning.transcript import Rows, Transcript
@@ -46,9 +46,13 @@ def learn(maker: Maker, tell: Tell) -> Learnt:
             for moment, spot in zip(due[question], rows, strict=True):
                 heard[question, moment].add(spot)
     found: dict[str, list[Estimate]] = {question: [] for question in due}
+    taught = dict.fromkeys(due, Taught())
     for n, ((question, moment), transcript) in enumerate(heard.items()):
         tell("learning", n, len(heard))
-        found[question].append(_estimate(maker, question, moment, transcript))
+        if not transcript.spots:
+            continue  # what was known by then says nothing of the question
+        made, taught[question] = _estimate(maker, question, moment, transcript, taught[question])
+        found[question].append(made)
         transcript.spots.clear()
     tell("learning", len(heard), len(heard))
     return Learnt({question: tuple(estimates) for question, estimates in found.items() if estimates})
@@ -65,13 +69,13 @@ def _schedule(maker: Maker) -> dict[str, list[int]]:
             if question in codes:
                 known[question].append(records["known"][speaks & (records["question"] == codes[question])])
     return {
-        question: turns(np.concatenate(some), maker.known, maker.logic.params)
-        for question, some in known.items()
-        if some
+        question: turns(np.concatenate(some), maker.logic.params) for question, some in known.items() if some
     }
 
 
-def _estimate(maker: Maker, question: str, moment: int, transcript: Transcript) -> Estimate:
+def _estimate(
+    maker: Maker, question: str, moment: int, transcript: Transcript, before: Taught
+) -> tuple[Estimate, Taught]:
     directory, states = maker.directory, states_of(maker.directory, question)
     mark = maker.envelopes.mark()
 
@@ -81,7 +85,7 @@ def _estimate(maker: Maker, question: str, moment: int, transcript: Transcript) 
 
     names = maker.builder.codes.names
     position = mark.position if mark else 0
-    return estimate(transcript, names, relation, states, maker.logic.params, moment, position)
+    return estimate(transcript, names, relation, states, maker.logic.params, moment, position, before)
 
 
 def _told(maker: Maker, roots: Sequence[str], due: dict[str, list[int]]) -> Iterator[tuple[str, list[Rows]]]:

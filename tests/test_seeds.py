@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,16 +51,17 @@ class Asking:
 
     claims: CommandLine
     db: Path
+    logic: tuple[object, ...] = ()
 
     def believed(self, day: str, place: str, *more: object) -> dict[str, Any]:
         """The answer on one place."""
-        return self.claims("as-of", day, place, *more, db=self.db)["answers"][0]
+        return self.claims("as-of", day, place, *more, *self.logic, db=self.db)["answers"][0]
 
     def p(self, day: str, place: str, *more: object) -> dict[str, float]:
         return self.believed(day, place, *more)["probabilities"]
 
     def why(self, day: str, place: str, *more: object) -> dict[str, Any]:
-        return self.claims("why", day, place, *more, db=self.db)
+        return self.claims("why", day, place, *more, *self.logic, db=self.db)
 
     def weights(self, day: str, place: str, state: str) -> dict[str, float]:
         """Utterance → nats for ``state`` against its strongest rival."""
@@ -69,7 +71,7 @@ class Asking:
         return self.claims("timeline", place, *more, db=self.db)
 
     def sources(self, *more: object) -> dict[str, dict[str, Any]]:
-        return {row["source"]: row for row in self.claims("sources", *more, db=self.db)}
+        return {row["source"]: row for row in self.claims("sources", *more, *self.logic, db=self.db)}
 
     def show(self, entry: str) -> dict[str, Any]:
         return self.claims("show", entry, db=self.db)
@@ -78,10 +80,31 @@ class Asking:
         return self.claims("log", "--limit", 1, db=self.db)["position"]
 
 
+#: One logic that assumes how sources speak, the same learning it, and learning it far more often than it would.
+EVERY_WEEK = "learning_days = 7\nlearning_least = 10\nlearning_growth = 1.05\n"
+BOTH = pytest.mark.parametrize("asking", ["tally", "hmm", "hmm, every week"], indirect=True)
+
+
 @pytest.fixture
-def asking(claims: CommandLine, demo: Path) -> Asking:
-    """The demo ledger, only read."""
-    return Asking(claims, demo)
+def asking(
+    request: pytest.FixtureRequest, claims: CommandLine, demo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Asking:
+    """The demo ledger, only read; under the logic of a parameter, else under the default."""
+    logic = getattr(request, "param", None)
+    if logic is None:
+        return Asking(claims, demo)
+    if logic not in _COPIES:
+        _COPIES[logic] = Path(shutil.copy2(demo, tmp_path_factory.mktemp("under") / "demo.db"))
+    options: list[object] = ["--logic", logic.partition(",")[0]]
+    if logic.endswith("week"):
+        often = _COPIES[logic].with_name("often.toml")
+        often.write_text(EVERY_WEEK, encoding="utf-8")
+        options += ["--params", often]
+    return Asking(claims, _COPIES[logic], tuple(options))
+
+
+_COPIES: dict[str, Path] = {}
+"""Logic → a copy of the demo ledger with that logic's views alone."""
 
 
 @pytest.fixture
@@ -861,12 +884,14 @@ def test_s16_the_real_forecast_is_open_until_its_time_has_come_and_was_not_kept(
 # -- the table of expected answers -------------------------------------------------------------------------
 
 
+@BOTH
 def test_table_row_01_in_june_2022_the_town_was_russian_as_is_known_now(asking: Asking) -> None:
     answer = asking.believed("2022-06-01", "Kupyansk", "--known-by", "2025-12-31")
     assert answer["believed"] == "RU"
     assert answer["probabilities"]["RU"] >= 0.8
 
 
+@BOTH
 def test_table_row_02_what_nobody_had_published_is_unknown_and_hindsight_is_pointed_to(
     asking: Asking,
 ) -> None:
@@ -880,18 +905,21 @@ def test_table_row_02_what_nobody_had_published_is_unknown_and_hindsight_is_poin
     assert asking.believed("2022-06-01", "Kupyansk", "--known-by", again[1])["believed"] == "RU"
 
 
+@BOTH
 def test_table_row_03_in_october_2022_the_town_was_ukrainian_as_is_known_now(asking: Asking) -> None:
     answer = asking.believed("2022-10-01", "Kupyansk", "--known-by", "2025-12-31")
     assert answer["believed"] == "UA"
     assert answer["probabilities"]["UA"] >= 0.8
 
 
+@BOTH
 def test_table_row_04_the_capture_just_announced_is_not_believed(asking: Asking) -> None:
     answer = asking.believed("2025-11-21", "Kupyansk")
     assert answer["believed"] != "RU"
     assert answer["probabilities"]["RU"] < 0.5
 
 
+@BOTH
 def test_table_row_05_on_the_16th_hardly_russian_and_the_bloggers_among_the_strongest_reasons(
     asking: Asking, entries: dict[str, str]
 ) -> None:
@@ -905,26 +933,32 @@ def test_table_row_05_on_the_16th_hardly_russian_and_the_bloggers_among_the_stro
     the(reasons(asking.why("2025-12-16", "Kupyansk")), claimant="sharov", **CAPTURE)
 
 
+@BOTH
 def test_table_row_06_without_any_blogger_russian_rises_and_it_is_said_by_how_much(asking: Asking) -> None:
     full = asking.p("2025-12-16", "Kupyansk")
     left = asking.believed("2025-12-16", "Kupyansk", "--without", "kind:milblogger")
     assert left["change"]["RU"] > 0
     assert left["probabilities"]["RU"] == pytest.approx(full["RU"] + left["change"]["RU"], abs=1e-9)
-    table = asking.claims.run("as-of", "2025-12-16", "Kupyansk", "--without", "kind:milblogger", db=asking.db)
+    table = asking.claims.run(
+        "as-of", "2025-12-16", "Kupyansk", "--without", "kind:milblogger", *asking.logic, db=asking.db
+    )
     assert f"RU {left['change']['RU']:+.3f}" in table.out
 
 
+@BOTH
 @pytest.mark.parametrize("village", ["Kindrashivka", RADKIVKA])
 def test_table_row_07_on_the_13th_both_villages_are_ukrainian(asking: Asking, village: str) -> None:
     assert asking.believed("2025-12-13", village)["believed"] == "UA"
 
 
+@BOTH
 def test_table_row_08_hindsight_makes_it_less_russian_still(asking: Asking) -> None:
     then = asking.p("2025-12-16", "Kupyansk")
     hindsight = asking.p("2025-12-16", "Kupyansk", "--known-by", "2025-12-28")
     assert hindsight["RU"] < then["RU"]
 
 
+@BOTH
 def test_table_row_09_before_the_correction_2024_was_russian_after_it_unknown(
     asking: Asking, labels: dict[str, int]
 ) -> None:
@@ -939,6 +973,7 @@ def test_table_row_09_before_the_correction_2024_was_russian_after_it_unknown(
     assert "2024-12-16 → 2025-12-16" in notes
 
 
+@BOTH
 def test_table_row_10_claimants_of_the_captures_rank_below_the_brigade(asking: Asking) -> None:
     ranked = asking.sources("--as-of", "2025-12-28")
     order = list(ranked)
@@ -947,6 +982,7 @@ def test_table_row_10_claimants_of_the_captures_rank_below_the_brigade(asking: A
         assert order.index(claimant) > order.index("khartiia-brigade")
 
 
+@BOTH
 def test_table_row_10_outlets_that_only_carried_are_not_marked_down(asking: Asking) -> None:
     ranked = asking.sources("--as-of", "2025-12-28")
     carriers = {"tass", "bluewin", "vn-paper", "reuters", "inforos", "24newnews", "unn", "menafn"}
@@ -954,6 +990,7 @@ def test_table_row_10_outlets_that_only_carried_are_not_marked_down(asking: Aski
     assert ranked["dpa"]["refuted"] == 0
 
 
+@BOTH
 def test_table_row_10_small_numbers_show_wide_intervals(asking: Asking) -> None:
     for record in asking.sources("--as-of", "2025-12-28").values():
         settled = record["confirmed"] + record["refuted"]

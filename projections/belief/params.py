@@ -149,7 +149,7 @@ class Params:
     )
 
     source_strength: float = _assume(
-        60.0,
+        45.0,
         "utterances",
         "strength",
         "learning: what a source's group tells of how it speaks is worth so many of its own utterances",
@@ -185,7 +185,7 @@ class Params:
     learning_least: int = _assume(
         50, "utterances", "positive", "learning: nothing is learnt from fewer than these"
     )
-    learning_rounds: int = _assume(30, "rounds", "positive", "learning: at most so many of EM")
+    learning_rounds: int = _assume(8, "rounds", "positive", "learning: at most so many of EM")
 
     def __post_init__(self) -> None:
         for each in _fields():

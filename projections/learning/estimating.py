@@ -8,6 +8,7 @@ parties mirrors everything that is learnt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +19,18 @@ from projections.belief.voices import Estimate, Numbers, assumed
 from projections.learning.calibration import calibrated
 from projections.learning.em import fit
 from projections.learning.evidence import Ints
-from projections.learning.model import Model
+from projections.learning.model import Fit, Model
 from projections.learning.transcript import Transcript, coarse_label
 
 #: Learnt logs are kept to so many decimals, which two machines agree on.
 _DECIMALS = 6
+
+
+class Taught(NamedTuple):
+    """What the last estimate of a question leaves to the next: voices by number, and what was learnt of them."""
+
+    voices: Ints = np.zeros(0, np.int64)
+    fit: Fit | None = None
 
 
 def estimate(
@@ -33,27 +41,29 @@ def estimate(
     params: Params,
     known: int,
     position: int,
-) -> Estimate:
-    """What a transcript of all that was known before ``known`` teaches. ``name_of`` tells a source by its code."""
+    before: Taught,
+) -> tuple[Estimate, Taught]:
+    """What a transcript of all that was known before ``known`` teaches, going on from what was learnt ``before``.
+    ``name_of`` tells a source by its code."""
     neutral = assumed(states, None, params)
     coarse = coarse_label(states)
     heard = neutral.spoken[states.labels()[coarse]] if coarse >= 0 else np.zeros(len(states))
     looks = np.array([params.throughout_rate / max(params.standing_rate, 1e-9), 1.0])
-    corpus, voices = transcript.corpus(states, heard, looks)
+    corpus, voices = transcript.corpus(states, heard, looks, before.voices)
     sources = [name_of[voice // 2] for voice in voices.tolist()]
     shows = (voices % 2).astype(bool)
     groups = len(states.parties) + 1
     relations = [relation_of(source) for source in sources]
     group = np.array([0 if one is None else one + 1 for one in relations], np.int64) + groups * shows
     model = model_of(states, params, group)
-    learnt = calibrated(corpus, model, fit(corpus, model, iterations=params.learning_rounds))
+    learnt = calibrated(corpus, model, fit(corpus, model, before.fit, params.learning_rounds))
     logs = np.concatenate([learnt.group_logs, learnt.logs])
     copies = np.concatenate([learnt.group_copy, learnt.copy_rate])
     looks_again = np.concatenate([np.full(2 * groups, params.standing_rate), learnt.refresh])
     tables = [
         (source, shown, 2 * groups + n) for n, (source, shown) in enumerate(zip(sources, shows, strict=True))
     ]
-    return Estimate(
+    made = Estimate(
         known=known,
         position=position,
         heard=len(corpus.step),
@@ -63,6 +73,7 @@ def estimate(
         shown={source: n for source, shown, n in tables if shown},
         temperature=round(learnt.temperature, _DECIMALS),
     )
+    return made, Taught(voices, learnt)
 
 
 def model_of(states: States, params: Params, group: Ints) -> Model:

@@ -102,7 +102,7 @@ def count(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan, voices: i
         redrawn[: len(cells.redrawn)] += cells.redrawn
         exposure += np.bincount(cells.held_voice, time.sum(axis=1), voices)
     opening = beliefs.smoothed[corpus.first[:-1][np.diff(corpus.first) > 0]].sum(axis=0)
-    counts = np.ascontiguousarray(table.reshape(voices, labels, -1).transpose(0, 2, 1))
+    counts = np.ascontiguousarray(table.reshape(voices, labels, table.shape[1]).transpose(0, 2, 1))
     return Counts(counts, copies, redrawn, exposure, opening)
 
 

@@ -48,9 +48,13 @@ class Transcript:
             self.spots.append(rows)
 
     def corpus(
-        self, states: States, coarse: NDArray[np.float64], looks: NDArray[np.float64]
+        self,
+        states: States,
+        coarse: NDArray[np.float64],
+        looks: NDArray[np.float64],
+        known: NDArray[np.int64],
     ) -> tuple[Corpus, Any]:
-        """The corpus, and what its voices are called: numbers as in the rows, ascending.
+        """The corpus, and what its voices are called: numbers as in the rows, first those ``known`` before.
 
         ``coarse`` (states,): what "not contested" says, in nats; nobody's table has room for it, so it speaks as
         it does for everybody. ``looks``: how often what is said to be so throughout is looked at, relative to a
@@ -74,8 +78,7 @@ class Transcript:
         np.add.at(fixed, at[0][bare], loud[bare, None] * coarse)
         kept = ~bare
         lasting = held[:, 3] != coarse_label(states)
-        voices, number = np.unique(np.concatenate([said[kept, 1], held[lasting, 2]]), return_inverse=True)
-        number = number.reshape(-1)
+        voices, number = _numbered(np.concatenate([said[kept, 1], held[lasting, 2]]), known)
         so = weighed >= weighed.max(axis=1, keepdims=True, initial=-np.inf) - 1e-9
         telling = ~so.all(axis=1)
         corpus = Corpus(
@@ -104,6 +107,14 @@ class Transcript:
         joined = np.concatenate([one[:, None] if one.ndim == 1 else one for one in found])
         spots = np.repeat(np.arange(len(found)), [len(one) for one in found])
         return np.concatenate([joined, spots[:, None]], axis=1)
+
+
+def _numbered(names: Any, known: Any) -> tuple[Any, Any]:
+    """All names, first those known before, then new ones ascending; and where each of ``names`` stands."""
+    found = np.unique(names)
+    every = np.concatenate([known, found[~np.isin(found, known)]])
+    order = np.argsort(every)
+    return every, order[np.searchsorted(every[order], names)]
 
 
 def _spot_of(rows: Any) -> Any:

@@ -169,26 +169,29 @@ def test_carriers_that_name_their_source_change_nothing(
             assert close(judge(one, TALLY, ZERO + day, at), judge(other, TALLY, ZERO + day, at))
 
 
+SWAPPED = {"UA": "RU", "RU": "UA"}
+
+
+def mirrored(one: Told) -> Told:
+    """The same of the other party."""
+    if one.name == "party-named":
+        return one
+    data = {name: SWAPPED.get(value, value) if name in ("state", "side") else value
+            for name, value in one.data.items()}  # fmt: skip
+    if isinstance(data.get("changes"), dict) and data["changes"].get("state") in SWAPPED:
+        data["changes"] = data["changes"] | {"state": SWAPPED[data["changes"]["state"]]}
+    return replace(one, data=data)
+
+
 @laws()
 @given(dense, days, days)
 def test_swapping_the_parties_mirrors_beliefs(world: World, day: int, known: int) -> None:
-    swap = {"UA": "RU", "RU": "UA"}
-
-    def mirrored(one: Told) -> Told:
-        if one.name == "party-named":
-            return one
-        data = {name: swap.get(value, value) if name in ("state", "side") else value
-                for name, value in one.data.items()}  # fmt: skip
-        if isinstance(data.get("changes"), dict) and data["changes"].get("state") in swap:
-            data["changes"] = data["changes"] | {"state": swap[data["changes"]["state"]]}
-        return replace(one, data=data)
-
     first, second = world.shelf(), world.change(mirrored).shelf()
     for place, question in first.spots():
         one = judge(first.case(place, question), TALLY, ZERO + day, end(known))
         other = judge(second.case(place, question), TALLY, ZERO + day, end(known))
         for state, p in one.probabilities.items():
-            assert other.probabilities[swap.get(state, state)] == pytest.approx(p, abs=1e-9)
+            assert other.probabilities[SWAPPED.get(state, state)] == pytest.approx(p, abs=1e-9)
 
 
 @laws()

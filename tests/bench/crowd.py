@@ -7,9 +7,9 @@
 * ``hmm@1 left-out``: the same with the strengths that do best on the *other* sets (``[crowd.grid]``).
 * ``hmm@1 ruled``: with a tenth of the objects that have a truth ruled on (drawn by ``default_rng(0)``), which are
   evidence and calibrate the temperature; they are left out of the score. ``dawid-skene unruled``: the same objects.
-* ``crowd-kit …``: where it can be imported.
+* ``crowd-kit …``: Dawid-Skene where it can be imported, and if asked GLAD and MACE, which take minutes.
 
-``seconds`` are those of learning and answering, from arrays (or a peer's table) in memory.
+``seconds`` are those of learning and answering, from arrays (or a peer's table) in memory; of the mean, their sum.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ class Crowd(NamedTuple):
         )
 
 
-def figures(folder: Path, *, peers: bool = True) -> list[Row]:
-    """Rows for every set in ``folder`` and method, then their means (``crowd/mean``)."""
+def figures(folder: Path, *, slow: bool = False) -> list[Row]:
+    """Rows for every set in ``folder`` and method, then their means (``crowd/mean``); ``slow``: all peers."""
     crowds = [Crowd.of(path.parent) for path in sorted(folder.glob("*/claims.csv"))]
     rows: list[Row] = []
-    for method, answer in _methods(peers).items():
+    for method, answer in _methods(slow).items():
         found, spent = [], 0.0
         for crowd in crowds:
             start = perf_counter()
@@ -183,16 +183,16 @@ def _plain(crowd: Crowd) -> np.ndarray:
     return dawid_skene(crowd.thing, crowd.voice, crowd.label, crowd.things, len(crowd.states))
 
 
-def _methods(peers: bool) -> dict[str, Callable[[Crowd], np.ndarray]]:
+def _methods(slow: bool) -> dict[str, Callable[[Crowd], np.ndarray]]:
     return {
         "vote": lambda crowd: shares(crowd.thing, crowd.label, crowd.things, len(crowd.states)),
         "dawid-skene": _plain,
         "hmm@1": lambda crowd: believed(crowd, ASSUMED["crowd"]),
-        **(_peers() if peers else {}),
+        **_peers(slow),
     }
 
 
-def _peers() -> dict[str, Callable[[Crowd], np.ndarray]]:
+def _peers(slow: bool) -> dict[str, Callable[[Crowd], np.ndarray]]:
     """Methods of crowd-kit, where it is installed."""
     try:
         import pandas
@@ -212,8 +212,5 @@ def _peers() -> dict[str, Callable[[Crowd], np.ndarray]]:
 
         return of
 
-    return {
-        "crowd-kit Dawid-Skene": answer(aggregation.DawidSkene),
-        "crowd-kit GLAD": answer(aggregation.GLAD),
-        "crowd-kit MACE": answer(aggregation.MACE),
-    }
+    methods = [aggregation.DawidSkene, *((aggregation.GLAD, aggregation.MACE) if slow else ())]
+    return {f"crowd-kit {method.__name__}": answer(method) for method in methods}

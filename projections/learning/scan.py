@@ -153,7 +153,7 @@ def _products(table: Floats, kind: NDArray[np.intp], e: Floats) -> Floats:
         for j in range(1, size):
             np.multiply(product[:, j, None], step[j], out=term)
             new += term
-        # A chunk has few enough steps to be scaled now and then, but evidence may lie at the floor.
+        # Scaled on every step: two in a row with evidence at the floor would underflow.
         new /= new.sum(axis=(0, 1))
         product = new
     return np.asarray(product)

@@ -2,6 +2,9 @@
 
 ``python -m tests.bench readme [--from FILE…]`` writes the table in the README from figures that were printed as
 JSON, or measures all anew.
+
+``python -m tests.bench belief [--data DIR] [--maps FILE] [--only PART] [--json]`` measures how good beliefs are, not
+how fast: a table of its own, which ``all`` leaves out.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import NoReturn
 import orjson
 
 from ledger.errors import LedgerError
-from tests.bench import append, asof, cli, growth, importing, readme, replay
+from tests.bench import aims, append, asof, belief, cli, growth, importing, readme, replay
 from tests.bench.figures import Figure, table
 from tests.bench.stage import Stage, talk
 
@@ -43,7 +46,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("name", choices=[*BENCHES, "all", "readme"], help="what to measure")
+    parser.add_argument("name", choices=[*BENCHES, "all", "readme", "belief"], help="what to measure")
     parser.add_argument("--claims", type=_size, help="size of the ledger, in claims")
     parser.add_argument("--json", action="store_true", help="print a JSON list, one object a figure")
     parser.add_argument("--dir", type=Path, help="where temporary files go, else the system's place")
@@ -52,10 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--readme", type=Path, default=readme.README, help="the README to write the table into"
     )
     parser.add_argument("--keep", type=Path, help="where generated ledgers stay for the next run")
+    parser.add_argument("--only", choices=list(belief.PARTS), help="one part of the beliefs")
+    parser.add_argument("--logic", default=",".join(belief.LOGICS), help="logics to measure, with commas")
+    parser.add_argument("--data", type=Path, help="the folder of the public sets: crowd, weather_visibility")
+    parser.add_argument("--maps", type=Path, help="a war map's polygons, as CSV, or a folder that has them")
     asked = parser.parse_args(argv)
-    for folder in (asked.dir, asked.keep):
+    for folder in (asked.dir, asked.keep, asked.data):
         if folder is not None and not folder.is_dir():
             parser.error(f"no folder {folder}")
+    if asked.maps is not None and not asked.maps.exists():
+        parser.error(f"no file or folder {asked.maps}")
+    if asked.name == "belief":
+        return _believe(asked)
     if asked.name == "readme" and asked.figures:
         return _write(asked.figures, None, asked.readme)
     if asked.name == "growth" and asked.claims and asked.claims * growth.TIMES > _MOST:
@@ -73,6 +84,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         shown = table(figures)
     print(shown)
+    return 0
+
+
+def _believe(asked: argparse.Namespace) -> int:
+    """The table of beliefs."""
+    with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
+        stage = Stage(Path(folder))
+        os.environ["CLAIMS_VIEWS"] = str(stage.views)
+        try:
+            rows = belief.run(stage, asked.only, asked.data, asked.maps, asked.logic.split(","))
+        except (LedgerError, OSError, RuntimeError) as error:
+            talk(f"tests.bench: belief: {error}")
+            return 1
+    print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() if asked.json else aims.table(rows))
     return 0
 
 

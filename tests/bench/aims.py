@@ -1,0 +1,96 @@
+"""What is aimed at, beside every figure, and the table of beliefs.
+
+A row's ``aim`` maps a measure to the number that is to be reached: at least, where more is better, else at
+most. In simulations it is the best that any baseline reached on the same days; with ``learning`` it is what
+the first logic reached. On public sets it is what the best peer or prototype was measured to reach there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tests.bench.baselines import BASELINES
+from tests.bench.scoring import Row
+
+#: Better when more; every other measure is better when less.
+MORE = ("accuracy", "detected", "coverage")
+AIMED = ("accuracy", "brier", "log_loss", "ece")
+#: The beginning of a set's name → what is aimed at on it.
+PUBLISHED: dict[str, dict[str, float]] = {
+    "crowd, mean": {"accuracy": 0.8436, "log_loss": 0.479, "ece": 0.062},
+    "weather/10%": {"accuracy": 0.828, "log_loss": 0.72},
+    "weather/2%": {"accuracy": 0.735, "log_loss": 0.84},
+}
+_HEADINGS = {
+    "accuracy": "accuracy",
+    "brier": "Brier",
+    "log_loss": "log loss",
+    "ece": "ECE",
+    "detected": "detected",
+    "days_to_detect": "days",
+    "false_flips": "flips/yr",
+    "coverage": "coverage",
+    "seconds": "seconds",
+}
+
+
+def aimed(rows: Sequence[Row]) -> list[Row]:
+    """The same rows with their aims, mode by mode within each set; a baseline has none."""
+    sets = list(dict.fromkeys(one["set"] for one in rows))
+    ordered = sorted(rows, key=lambda one: (sets.index(one["set"]), one.get("mode") or ""))
+    return [{**one, "aim": _aim(one, rows)} for one in ordered]
+
+
+def _aim(one: Row, rows: Iterable[Row]) -> dict[str, float]:
+    for begin, aim in PUBLISHED.items():
+        if one["set"].startswith(begin) and "@" in one["method"]:
+            return aim
+    if one["method"] in BASELINES or "@" not in one["method"]:
+        return {}
+    beside = [
+        other
+        for other in rows
+        if (other["set"], other.get("mode")) == (one["set"], one.get("mode")) and other["method"] in BASELINES
+    ]
+    found = {}
+    for name in AIMED:
+        values = [other[name] for other in beside if other.get(name) is not None]
+        if values:
+            found[name] = max(values) if name in MORE else min(values)
+    return found
+
+
+def missed(one: Row, name: str) -> bool:
+    """Whether a figure falls short of its aim."""
+    value, aim = one.get(name), one.get("aim", {}).get(name)
+    if value is None or aim is None:
+        return False
+    return bool(value < aim if name in MORE else value > aim)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows for people, with the aim in brackets beside each figure and a ``!`` where it is missed."""
+    measures = [name for name in _HEADINGS if any(one.get(name) is not None for one in rows)]
+    grid = [["set", "mode", "method", *(_HEADINGS[name] for name in measures)]]
+    for one in rows:
+        grid.append(
+            [one["set"], one.get("mode") or "-", one["method"], *(_cell(one, name) for name in measures)]
+        )
+    widths = [max(len(line[n]) for line in grid) for n in range(len(grid[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in grid
+    ]
+    return "\n".join(lines)
+
+
+def _cell(one: Row, name: str) -> str:
+    value, aim = one.get(name), one.get("aim", {}).get(name)
+    if value is None:
+        return "-"
+    text = f"{value:.1f}" if name in ("days_to_detect", "seconds") else f"{value:.3f}"
+    if name in one.get("sd", {}) and name == "accuracy":
+        text += f" ±{one['sd'][name]:.3f}"
+    if aim is not None:
+        text += f" ({'≥' if name in MORE else '≤'}{aim:.3f}){'!' if missed(one, name) else ''}"
+    return text

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,12 +185,42 @@ def test_a_logic_aims_at_the_best_baseline_of_the_same_set_and_mode(rows: list[s
     assert all(one["aim"] == {} for one in told if one["method"] != "tally@1")
 
 
+def test_an_ablation_aims_at_what_the_logic_reached_without_and_learning_at_the_first_logic() -> None:
+    def some(name: str, method: str, accuracy: float) -> scoring.Row:
+        return {"set": name, "mode": "filter", "method": method, "accuracy": accuracy}
+
+    told = aims.aimed(
+        [
+            some("neighbours/x", "a@1", 0.7),
+            some("neighbours/x", "a@1 + neighbours", 0.6),
+            some("learning/x", "a@1", 0.8),
+            some("learning/x", "b@1", 0.9),
+        ]
+    )
+    assert [one["aim"] for one in told] == [{}, {"accuracy": 0.7}, {}, {"accuracy": 0.8}]
+
+
 def test_the_table_shows_what_is_aimed_at_and_what_falls_short() -> None:
     one = {"set": "x", "mode": "filter", "method": "m@1", "accuracy": 0.5, "brier": 0.25, "ece": None}
     shown = aims.table([{**one, "aim": {"accuracy": 0.6, "brier": 0.3}}])
     assert shown.splitlines()[0].split() == ["set", "mode", "method", "accuracy", "Brier"]
     assert "0.500 (≥0.600)!" in shown
     assert shown.endswith("0.250 (≤0.300)")
+
+
+def test_crowd_figures_are_taken_from_their_own_module_and_averaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def figures(folder: Path) -> list[scoring.Row]:
+        assert folder == tmp_path
+        named = ("crowd/a", 0.8), ("crowd/b", 0.9)
+        return [{"bench": "belief", "set": name, "method": "m@1", "accuracy": one} for name, one in named]
+
+    monkeypatch.setitem(sys.modules, "tests.bench.crowd", SimpleNamespace(figures=figures))
+    told = belief.run(Stage(tmp_path), "crowd", data=tmp_path, names=["tally"])
+    assert [one["set"] for one in told] == ["crowd/a", "crowd/b", "crowd, mean of 2 sets"]
+    assert told[2]["accuracy"] == pytest.approx(0.85)
+    assert told[2]["aim"]["accuracy"] == aims.PUBLISHED["crowd, mean"]["accuracy"]
 
 
 def test_a_logic_that_is_not_installed_is_left_out_with_a_reason() -> None:

@@ -1,8 +1,9 @@
 """What is aimed at, beside every figure, and the table of beliefs.
 
 A row's ``aim`` maps a measure to the number that is to be reached: at least, where more is better, else at
-most. In simulations it is the best that any baseline reached on the same days; with ``learning`` it is what
-the first logic reached. On public sets it is what the best peer or prototype was measured to reach there.
+most. In simulations it is the best that any baseline reached on the same days; with ``learning`` what the
+first logic reached; of an ablation (``logic@1 + neighbours``) what the logic reached without. On public sets
+it is what the best peer or prototype was measured to reach there.
 """
 
 from __future__ import annotations
@@ -47,11 +48,14 @@ def _aim(one: Row, rows: Iterable[Row]) -> dict[str, float]:
             return aim
     if one["method"] in BASELINES or "@" not in one["method"]:
         return {}
-    beside = [
-        other
-        for other in rows
-        if (other["set"], other.get("mode")) == (one["set"], one.get("mode")) and other["method"] in BASELINES
-    ]
+    alike = [other for other in rows if (other["set"], other.get("mode")) == (one["set"], one.get("mode"))]
+    plain = one["method"].partition(" + ")[0]
+    rivals = {*BASELINES}
+    if plain != one["method"]:
+        rivals = {plain}
+    elif one["set"].startswith("learning/"):
+        rivals = {alike[0]["method"]} - {plain}
+    beside = [other for other in alike if other["method"] in rivals]
     found = {}
     for name in AIMED:
         values = [other[name] for other in beside if other.get(name) is not None]
@@ -71,11 +75,10 @@ def missed(one: Row, name: str) -> bool:
 def table(rows: Sequence[Row]) -> str:
     """Rows for people, with the aim in brackets beside each figure and a ``!`` where it is missed."""
     measures = [name for name in _HEADINGS if any(one.get(name) is not None for one in rows)]
-    grid = [["set", "mode", "method", *(_HEADINGS[name] for name in measures)]]
+    grid = [["set", "mode", "method", *(_HEADINGS[name] for name in measures), ""]]
     for one in rows:
-        grid.append(
-            [one["set"], one.get("mode") or "-", one["method"], *(_cell(one, name) for name in measures)]
-        )
+        named = [one["set"], one.get("mode") or "-", one["method"]]
+        grid.append([*named, *(_cell(one, name) for name in measures), one.get("what", "")])
     widths = [max(len(line[n]) for line in grid) for n in range(len(grid[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from projections.registry import Loaded
-from tests.bench import scoring
+from tests.bench import neighbours, scoring, warmap
 from tests.bench.aims import aimed
 from tests.bench.scoring import Row
 from tests.bench.simulation import SCENARIOS, Given, simulate
@@ -48,18 +48,41 @@ def learning(asked: Asked) -> list[Row]:
     """What a logic makes of hostile sources when an analyst rules on more and more place-days."""
     some = {f"learning/hostile, {share:.1%} ruled": share for share in RULED}
     hostile = SCENARIOS["hostile"]
-    return _simulated(asked, {name: replace(hostile, ruled=share) for name, share in some.items()})
+    worlds = {name: replace(hostile, ruled=share) for name, share in some.items()}
+    return _simulated(asked, worlds, baselines=False)
 
 
-def _simulated(asked: Asked, worlds: dict[str, Given]) -> list[Row]:
+def _simulated(asked: Asked, worlds: dict[str, Given], *, baselines: bool = True) -> list[Row]:
     rows = []
     for name, given in worlds.items():
         for seed in asked.seeds:
             world = simulate(given, seed)
             talk(f"{name}, seed {seed}: {world.claims:,} claims on {given.places} places")
             path = scoring.book(asked.stage.path("simulated.db"), world)
-            rows += scoring.scores(path, scoring.truth_of(world), asked.logics, name)
+            truth = scoring.truth_of(world)
+            rows += scoring.scores(path, truth, asked.logics, name, baselines=baselines)
     return scoring.averaged(rows)
+
+
+def maps(asked: Asked) -> list[Row]:
+    """Simulated reports on a real front, means over the seeds."""
+    if asked.maps is None:
+        talk("maps: left out, for no war map was given as --maps")
+        return []
+    known, rows = warmap.read(asked.maps), []
+    for seed in asked.seeds:
+        path = scoring.book(asked.stage.path("map.db"), known.world(seed))
+        rows += warmap.scores(path, known, asked.logics, "maps/real front, simulated reports")
+    return scoring.averaged(rows)
+
+
+def neighbouring(asked: Asked) -> list[Row]:
+    """The ablation of neighbours, in simulations and on a real front where there is one."""
+    rows = neighbours.simulated(asked.stage, asked.logics)
+    if asked.maps is None:
+        talk("neighbours: no real front, for no war map was given as --maps")
+        return rows
+    return rows + neighbours.mapped(asked.stage, asked.logics, warmap.read(asked.maps), neighbours.SEEDS)
 
 
 def crowd(asked: Asked) -> list[Row]:
@@ -97,9 +120,11 @@ PARTS: dict[str, Callable[[Asked], list[Row]]] = {
     "weather": weather,
     "simulation": simulation,
     "learning": learning,
+    "maps": maps,
+    "neighbours": neighbouring,
 }
 #: What runs unless one part is asked for.
-USUAL = ("crowd", "weather", "simulation", "learning")
+USUAL = ("crowd", "weather", "simulation", "learning", "maps")
 
 
 def run(

@@ -77,8 +77,11 @@ def truth_of(world: World) -> Truth:
     return truth
 
 
-def scores(path: Path, truth: Truth, logics: Sequence[Loaded], name: str) -> list[Row]:
-    """A row for each logic and each baseline, in both modes, on the set of that name."""
+def scores(
+    path: Path, truth: Truth, logics: Sequence[Loaded], name: str, *, baselines: bool = True
+) -> list[Row]:
+    """A row for each logic and each baseline, in both modes, on the set of that name. The seconds of a logic
+    are those of replaying it, asking and scoring it in both modes."""
     rows = []
     with Desk(path, logic="tally", now=generator.WRITTEN) as desk:
         for loaded in logics:
@@ -87,7 +90,7 @@ def scores(path: Path, truth: Truth, logics: Sequence[Loaded], name: str) -> lis
             seconds = perf_counter() - start
             for one in done.results:
                 rows.append(row(name, loaded.logic.id, one.mode, one.measured.point, seconds))
-        return rows + _baselines(desk, truth, name)
+        return rows + (_baselines(desk, truth, name) if baselines else [])
 
 
 def _baselines(desk: Desk, truth: Truth, name: str) -> list[Row]:
@@ -112,7 +115,7 @@ def _baselines(desk: Desk, truth: Truth, name: str) -> list[Row]:
     return rows
 
 
-def row(name: str, method: str, mode: str, point: dict[str, float], seconds: float) -> Row:
+def row(name: str, method: str, mode: str, point: dict[str, float], seconds: float | None = None) -> Row:
     """One line of figures; None where there is nothing to measure."""
     found = {shown: _number(point[measure]) for shown, measure in MEASURES.items()}
     return {"bench": "belief", "set": name, "method": method, "mode": mode, **found, "seconds": seconds}

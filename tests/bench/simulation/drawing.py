@@ -1,4 +1,7 @@
-"""Standing map services: each shows some places as it last drew them, right or wrong, until it redraws them."""
+"""Standing map services: each shows some places as it last drew them, right or wrong, until it redraws them.
+
+An error lasts: a map that got a place wrong draws it wrong again, until the place changes or somebody rethinks.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,14 @@ def _redrawn(
     often, late = rng.uniform(*given.map_redraws), int(rng.uniform(*given.map_late))
     rows = _rows(rng.uniform(*given.map_right), given.map_lean, side)
     for place in covered:
-        showing = _NOTHING
-        for day in np.flatnonzero(rng.random(known.states.shape[1]) < often):
-            state = int(rng.choice(len(STATES), p=rows[known.states[place, max(0, day - late)]]))
-            if rng.random() < given.map_withdraws:
-                state = _NOTHING
+        showing, drawn, seen = _NOTHING, _NOTHING, _NOTHING
+        for day in np.flatnonzero(rng.random(known.states.shape[1]) < often).tolist():
+            before, seen = seen, int(known.states[place, max(0, day - late)])
+            if seen != before or rng.random() < given.map_rethinks:
+                drawn = int(rng.choice(len(STATES), p=rows[seen]))
+            state = _NOTHING if rng.random() < given.map_withdraws else drawn
             if state != showing:
-                yield int(day), _change(source, known.ids[place], state, day_text(int(day)))
+                yield day, _change(source, known.ids[place], state, day_text(day))
             showing = state
 
 

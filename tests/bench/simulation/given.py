@@ -130,6 +130,9 @@ class Given:
     )
     map_late: tuple[float, float] = _given((0.0, 5.0), "days", "how old what it then sees is")
     map_right: tuple[float, float] = _given((0.85, 0.96), "share", "how often it then sees what is so")
+    map_rethinks: float = _given(
+        0.1, "share", "redrawings that look afresh though nothing changed; the others keep what was drawn"
+    )
     map_lean: float = _given(0.7, "share", "of its errors, how many suit its side")
     map_withdraws: float = _given(0.03, "share", "redrawings that show nothing")
     map_looks: int = _given(7, "days", "how often somebody records that a map was looked at")

@@ -172,7 +172,7 @@ def test_means_are_taken_of_what_was_measured() -> None:
     ]
     first, second = scoring.averaged(some)
     assert (first["accuracy"], first["detected"], first["runs"]) == (pytest.approx(0.6), 0.2, 2)
-    assert first["sd"] == {"accuracy": pytest.approx(0.1 * 2**0.5)}
+    assert (first["accuracy_sd"], first["detected_sd"]) == (pytest.approx(0.1 * 2**0.5), None)
     assert second == some[2]
 
 
@@ -208,19 +208,20 @@ def test_the_table_shows_what_is_aimed_at_and_what_falls_short() -> None:
     assert shown.endswith("0.250 (≤0.300)")
 
 
-def test_crowd_figures_are_taken_from_their_own_module_and_averaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_public_figures_are_taken_from_their_own_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def figures(folder: Path) -> list[scoring.Row]:
-        assert folder == tmp_path
-        named = ("crowd/a", 0.8), ("crowd/b", 0.9)
-        return [{"bench": "belief", "set": name, "method": "m@1", "accuracy": one} for name, one in named]
+        assert folder == tmp_path / "crowd"
+        return [{"bench": "belief", "set": "crowd/mean", "method": "hmm@1", "accuracy": 0.9}]
 
     monkeypatch.setitem(sys.modules, "tests.bench.crowd", SimpleNamespace(figures=figures))
-    told = belief.run(Stage(tmp_path), "crowd", data=tmp_path, names=["tally"])
-    assert [one["set"] for one in told] == ["crowd/a", "crowd/b", "crowd, mean of 2 sets"]
-    assert told[2]["accuracy"] == pytest.approx(0.85)
-    assert told[2]["aim"]["accuracy"] == aims.PUBLISHED["crowd, mean"]["accuracy"]
+    asked = Stage(tmp_path), "crowd", tmp_path
+    assert belief.run(*asked, names=["tally"]) == []
+    assert "left out, for there is no folder crowd" in capsys.readouterr().err
+    (tmp_path / "crowd").mkdir()
+    [told] = belief.run(*asked, names=["tally"])
+    assert told["aim"] == aims.PUBLISHED["crowd/mean", "hmm@1"]
 
 
 def test_a_logic_that_is_not_installed_is_left_out_with_a_reason() -> None:

@@ -87,30 +87,28 @@ def neighbouring(asked: Asked) -> list[Row]:
 
 def crowd(asked: Asked) -> list[Row]:
     """Public crowdsourcing sets, one static question an object; and their mean."""
-    rows = _peers(asked, "crowd")
-    sets = len({one["set"] for one in rows})
-    means = scoring.averaged((one for one in rows if one.get("accuracy") is not None), ("mode", "method"))
-    return rows + [{**one, "set": f"crowd, mean of {sets} sets"} for one in means if sets > 1]
+    return _public(asked, "crowd", "crowd")
 
 
 def weather(asked: Asked) -> list[Row]:
     """Hourly visibility at many places, thinned; means and standard deviations over the draws."""
-    return scoring.averaged(_peers(asked, "weather"))
+    return _public(asked, "weather", "weather_visibility")
 
 
-def _peers(asked: Asked, part: str) -> list[Row]:
-    """The rows of another module of the benches, which reads what was given as ``--data``."""
+def _public(asked: Asked, part: str, folder: str) -> list[Row]:
+    """The rows of another module of the benches, which reads a folder in what was given as ``--data``."""
     if asked.data is None:
         talk(f"{part}: left out, for no folder was given as --data")
+        return []
+    if not (asked.data / folder).is_dir():
+        talk(f"{part}: left out, for there is no folder {folder} in {asked.data}")
         return []
     try:
         module = importlib.import_module(f"tests.bench.{part}")
     except ModuleNotFoundError as error:
-        if error.name != f"tests.bench.{part}":
-            raise
-        talk(f"{part}: left out, for there is no tests/bench/{part}.py")
+        talk(f"{part}: left out, for there is no module {error.name}")
         return []
-    rows: list[Row] = module.figures(asked.data)
+    rows: list[Row] = module.figures(asked.data / folder)
     return rows
 
 

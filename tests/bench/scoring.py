@@ -125,24 +125,20 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def averaged(rows: Iterable[Row], key: Sequence[str] = ("set", "mode", "method")) -> list[Row]:
-    """Rows that agree in ``key`` as one: means, ``runs`` for how many, and ``sd`` of each figure where there are
-    two or more. What is None in some is left out of the mean."""
-    alike: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
+def averaged(rows: Iterable[Row]) -> list[Row]:
+    """Rows of one set, mode and method as one: means of the figures, their standard deviations as
+    ``accuracy_sd`` and so on where there are two or more, ``runs`` for how many rows they were. What is None in
+    some is left out of the mean."""
+    alike: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for one in rows:
-        alike[tuple(one.get(name) for name in key)].append(one)
-    return [_average(some) for some in alike.values()]
+        alike[one["set"], one["mode"], one["method"]].append(one)
+    return [_average(some) if len(some) > 1 else some[0] for some in alike.values()]
 
 
 def _average(rows: Sequence[Row]) -> Row:
-    if len(rows) == 1:
-        return rows[0]
-    out, spread = dict(rows[0]), {}
-    for name, value in rows[0].items():
-        if not isinstance(value, float | int | None) or isinstance(value, bool):
-            continue
+    out = dict(rows[0])
+    for name in (*MEASURES, "seconds"):
         found = [one[name] for one in rows if one.get(name) is not None]
         out[name] = fmean(found) if found else None
-        if len(found) > 1:
-            spread[name] = stdev(found)
-    return {**out, "runs": len(rows), "sd": spread}
+        out[f"{name}_sd"] = stdev(found) if len(found) > 1 else None
+    return {**out, "runs": len(rows)}

@@ -104,13 +104,13 @@ def score(case: Case, logic: Logic, known: int, heard: Assembly | None = None) -
     if logic.believe is not None:
         logic = Logic(logic.name, logic.version, logic.params)
     assembly = heard or Assembly.known_by(case, logic, known)
-    spoken = [piece for piece in _scored(case, known) if piece.id not in assembly.unchanged]
+    spoken = [piece for piece in scored(case, known) if piece.id not in assembly.unchanged]
     sources = sorted({piece.source for piece in spoken})
     if not sources:
         return {}
-    carriers = _carriers(case, known)
-    excluded = [_not_independent(source, case, carriers) for source in sources]
-    others = _Others(assembly, excluded, known)
+    carriers = carriers_of(case, known)
+    excluded = [not_independent(source, case, carriers) for source in sources]
+    others = Others(assembly, excluded, known)
     probabilities = others.hindsight(sorted({day for piece in spoken for day in _days(piece)}))
     said_by = _by_source(spoken)
     voices = Voices((_proposition(piece, case), piece) for piece in spoken if piece.act != "predicts")
@@ -135,7 +135,7 @@ def score(case: Case, logic: Logic, known: int, heard: Assembly | None = None) -
 
 
 def _premature(
-    refuted: list[tuple[int, Testimony]], case: Case, others: _Others, settled: float, known: int
+    refuted: list[tuple[int, Testimony]], case: Case, others: Others, settled: float, known: int
 ) -> Iterable[tuple[int, int]]:
     """(row, days) of each refuted statement that came true later."""
     breaks, today = others.assembly.chain.days, known // DAY_US + EPOCH
@@ -149,7 +149,7 @@ def _premature(
 
     def so(row: int, piece: Testimony, held: Mapping[tuple[int, int], np.ndarray]) -> Callable[[int], bool]:
         label = label_said(piece, case)
-        return lambda day: _borne_out(piece, label, held[row, day]) >= settled
+        return lambda day: borne_out(piece, label, held[row, day]) >= settled
 
     found: list[tuple[int, Stretch]] = []
     for row, piece, first, days in looks:
@@ -160,7 +160,7 @@ def _premature(
     return [(row, days_early(one, so(row, one.piece, between))) for row, one in found]
 
 
-def _scored(case: Case, known: int) -> Iterable[Testimony]:
+def scored(case: Case, known: int) -> Iterable[Testimony]:
     """What is scored here: claims on the place itself and, as part-claims, on its named parts. What is said of
     a named part is scored with the whole, where others speak too, and not a second time on its own."""
     if case.directory.whole(case.place) is not None:
@@ -179,7 +179,7 @@ def _by_source(pieces: Iterable[Testimony]) -> dict[str, list[Testimony]]:
     return found
 
 
-def _carriers(case: Case, known: int) -> dict[str, set[str]]:
+def carriers_of(case: Case, known: int) -> dict[str, set[str]]:
     """Source → those who carried it here, as known by a moment."""
     found: dict[str, set[str]] = {}
     for piece in case.testimony:
@@ -189,7 +189,7 @@ def _carriers(case: Case, known: int) -> dict[str, set[str]]:
     return found
 
 
-def _not_independent(source: str, case: Case, carriers: dict[str, set[str]]) -> frozenset[str]:
+def not_independent(source: str, case: Case, carriers: dict[str, set[str]]) -> frozenset[str]:
     """The source, those who speak with its voice, and those who carried any of them here."""
     voices = case.directory.linked(source)
     return voices.union(*(carriers.get(voice, ()) for voice in voices))
@@ -202,7 +202,7 @@ def _days(piece: Testimony) -> tuple[int, ...]:
     return tuple(sorted({piece.lo + (piece.hi - piece.lo) * n // parts for n in range(parts + 1)}))
 
 
-class _Others:
+class Others:
     """What is believed in hindsight without some sources, one set of them a row. ``firsts``: the first day that
     anything else speaks of, None where nothing does."""
 
@@ -263,13 +263,13 @@ def _truth(piece: Testimony, case: Case, beliefs: dict[int, np.ndarray], first: 
     if first is None:
         return None
     label = label_said(piece, case)
-    right = [_borne_out(piece, label, beliefs[day]) for day in _days(piece)]
+    right = [borne_out(piece, label, beliefs[day]) for day in _days(piece)]
     if piece.valid_kind == "within":
         return min(right) if label.kind == "not" else max(right)
     return float(np.mean(right))
 
 
-def _borne_out(piece: Testimony, label: Label, p: np.ndarray) -> float:
+def borne_out(piece: Testimony, label: Label, p: np.ndarray) -> float:
     """The probability that a piece was right of one day."""
     if label.kind == "not":
         return float(1 - p[label.state])

@@ -39,6 +39,7 @@ COMMANDS = {
     "why": "projections.commands.why",
     "timeline": "projections.commands.timeline",
     "sources": "projections.commands.sources",
+    "copying": "projections.commands.copying",
     "places": "projections.commands.places",
     "panel": "projections.commands.panel",
     "backtest": "projections.commands.backtest",

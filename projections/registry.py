@@ -43,6 +43,7 @@ _CODE = (
     "projections/case.py",
     "projections/record.py",
     "projections/credibility.py",
+    "projections/timing.py",
     "projections/engine.py",
     "projections/belief/assembly.py",
     "projections/belief/base.py",

@@ -272,6 +272,10 @@ class Views:
         self._open[name] = view
         return Beliefs(view, taught(loaded, view))
 
+    def maker(self, loaded: Loaded, head: int, directory: Directory, known: int) -> Maker:
+        """What makes a logic's rows with sources scored up to a moment, for whoever asks beside a view."""
+        return Maker(self._workshop, self.envelopes(head), directory, loaded.logic, known)
+
     def _others(self, loaded: Loaded) -> list[Stamp]:
         """Views that other code made under the same name and version, the newest first."""
         found = [one for one in self.stamps() if one.logic == loaded.logic.id]
@@ -667,8 +671,20 @@ class Beliefs:
         return [(place, asked) for place, asked in found if question in (None, asked)]
 
     def scores(self) -> dict[str, Score]:
-        """Source → score over all places, at the view's position."""
+        """Source → score over all places and questions, at the view's position."""
         return scores_of(self._view.db.execute("SELECT sources, counts FROM score ORDER BY place, question"))
+
+    def scored(self, question: str) -> Iterator[tuple[str, str, bytes]]:
+        """(place, sources, counts) of every place on one question, in order of place."""
+        sql = "SELECT place, sources, counts FROM score WHERE question = ? ORDER BY place"
+        yield from self._view.db.execute(sql, (question,))
+
+    def due(self, known: int) -> list[str]:
+        """Places of which scores are other ones by a moment although nothing was recorded since."""
+        found = self._view.db.execute(
+            "SELECT DISTINCT place FROM spot WHERE due <= ? ORDER BY place", (known,)
+        )
+        return [place for (place,) in found]
 
     def quarantined(self) -> list[Quarantined]:
         """What could not be read, or what the logic raised on, by position."""

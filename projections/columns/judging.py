@@ -30,7 +30,7 @@ from projections.columns.testimony import Spot, Testimony
 from projections.envelopes.shape import CLAIM, PREDICTS
 from projections.learning.transcript import Rows
 
-SCORES = 14
+SCORES = 19
 #: Later than any day there is.
 _NO_DAY = 4_000_000
 
@@ -41,7 +41,7 @@ class Judged:
 
     ``whole`` (knots, 5): since, at, origins, claims, newest (days as ordinals; ``at`` 0: nothing believed yet);
     ``beliefs`` and ``rates`` (knots, states); ``sightings`` (n, 3): display, since, day last observed;
-    ``shown_by`` the sources of the displays; ``sources`` with ``scores`` (sources, 14); ``first`` the first day
+    ``shown_by`` the sources of the displays; ``sources`` with ``scores`` (sources, 19); ``first`` the first day
     that anything speaks of; ``due`` when scores may change although nothing new is recorded.
     """
 

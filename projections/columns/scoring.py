@@ -53,7 +53,9 @@ from projections.columns.shapes import (
     P_NEGATED,
     P_OF_EVIDENCE,
     P_PART,
+    P_PLACE,
     P_RETRACTED,
+    P_SAID,
     P_SOURCE,
     P_STATE,
     P_VALID_KIND,
@@ -126,7 +128,19 @@ LOOKS = 32
     PREDICTIONS,
     KEPT,
     BROKEN,
-) = range(14)
+    ERROR,
+    PREMATURE,
+    PREMATURE_DAYS,
+    LEADS,
+    LEAD_DAYS,
+) = range(19)
+
+# As in ``credibility`` and ``timing``.
+DOUBTED, ERROR_UNIT = 0.75, 10_000
+PREMATURE_WITHIN, LEAD_WITHIN = 365, 30
+
+DAY_BITS = 22
+"""Bits that hold the ordinal of any day: behind the proposition in the mark of who said what when."""
 
 
 # -- products of steps -----------------------------------------------------------------------------------
@@ -545,10 +559,8 @@ def truth_of(p, h, c, m, asked, x, i, start, first, at_first, belief):
         if how == 1:
             right = 1.0 - belief[state]
         elif how == 2:
-            foretold = (
-                p.of[k, P_ACT] == PREDICTS and p.of[k, P_KIND] == CLAIM and h.of[i, H_REACH] == FROM_PART
-            )
-            right = belief[state] + (0.5 if foretold else 1.0) * belief[size - 1]
+            of_part = foretold(p, h, i) and h.of[i, H_REACH] == FROM_PART
+            right = belief[state] + (0.5 if of_part else 1.0) * belief[size - 1]
         else:
             right = belief[state]
         total += right
@@ -565,7 +577,7 @@ def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sou
     """Scores of every source that said something at the spot, known by ``cut``.
 
     ``settled``: from which belief on a claim counts as confirmed, up to which as refuted. ``sources`` and
-    ``scores`` (n, 14) are filled; returns how many. ``by_source`` is scratch, −1.
+    ``scores`` (n, 19) are filled; returns how many. ``by_source`` is scratch, −1.
     """
     n, size = h.of.shape[0], asked.sizes[0]
     many = np.int64(0)
@@ -603,6 +615,9 @@ def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sou
     is_touched = np.zeros(n, np.uint8)
     belief, at_first = np.empty(size), np.empty(size)
     silenced = np.empty(by_source.shape[0], np.int64)
+    marks, who, following = occasions(p, h, asked, local)
+    ahead, later = np.empty((points, size)), np.empty((points, size))
+    wrong = np.empty(n, np.int64)
     for k in range(many):
         quiet = silence(p, asked, h, sources[k], speaker_first, speakers, speaker_source, cut, left, silenced)
         gone = np.int64(0)
@@ -658,13 +673,26 @@ def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sou
                 belief_on(c, m, x, start, first, at_first)
         elif first >= 0:
             at_first[:] = 1.0 / size
+        refuted = np.int64(0)
         for q in range(begins[k], begins[k + 1]):
             i = by[q]
             if points:
                 right = truth_of(p, h, c, m, asked, x, i, start, first, at_first, belief)
             else:
                 right = -1.0 if first < 0 else even(p, h, asked, i)
-            book(p, h, asked, i, right, cut, settled, scores[k])
+            outcome = book(p, h, asked, i, right, cut, settled, scores[k])
+            if foretold(p, h, i):
+                continue
+            if outcome == CONFIRMED:
+                lead(p, h, asked, i, marks, who, following, left, scores[k])
+            elif outcome == REFUTED and said_of(p, asked, h.of[i, H_PIECE], h.of[i, H_REACH])[0] != 1:
+                wrong[refuted] = i
+                refuted += 1
+        if refuted and points and first >= 0:
+            premature(
+                p, h, c, m, asked, x, beta, tree, leaves, wrong, refuted, start, first, cut, settled[0],
+                ahead, later, belief, scores[k],
+            )  # fmt: skip
         if points:
             clear(x)
         for q in range(gone):
@@ -672,6 +700,13 @@ def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sou
         for q in range(quiet):
             left[silenced[q]] = 0
     return many
+
+
+@inner
+def foretold(p, h, i):
+    """Whether an instance is a prediction."""
+    k = h.of[i, H_PIECE]
+    return p.of[k, P_KIND] == CLAIM and p.of[k, P_ACT] == PREDICTS
 
 
 @inner
@@ -856,7 +891,7 @@ def doubted_now(h):
 
 @inner
 def book(p, h, asked, i, right, cut, settled, row):
-    """Put what became of one instance into its source's score."""
+    """Put what became of one instance into its source's score; returns which column that is."""
     k = h.of[i, H_PIECE]
     outcome = OPEN
     verdict = -1
@@ -865,29 +900,215 @@ def book(p, h, asked, i, right, cut, settled, row):
         if p.lists[v, 0] <= cut and p.lists[v, 0] >= latest:
             latest = p.lists[v, 0]
             verdict = p.lists[v, 1]
-    foretold = p.of[k, P_KIND] == CLAIM and p.of[k, P_ACT] == PREDICTS
+    predicts = foretold(p, h, i)
     if verdict >= 0:
         outcome = CONFIRMED if verdict == 0 else REFUTED if verdict == 1 else OPEN
-    elif right >= 0.0 and not (foretold and p.of[k, P_HI] > cut // DAY_US + EPOCH):
+        right = 1.0 if verdict == 0 else 0.0
+    elif right >= 0.0 and not (predicts and p.of[k, P_HI] > cut // DAY_US + EPOCH):
         if right >= settled[0]:
             outcome = CONFIRMED
         elif right <= settled[1]:
             outcome = REFUTED
-    if foretold:
+    if predicts:
         row[PREDICTIONS] += 1
         row[KEPT] += outcome == CONFIRMED
         row[BROKEN] += outcome == REFUTED
-        return
+        return outcome
     row[UTTERANCES] += 1
     row[WITHDRAWN] += p.of[k, P_RETRACTED] <= cut
     row[outcome] += 1
+    if outcome != OPEN:
+        doubts = p.of[k, P_KIND] == CLAIM and p.of[k, P_ACT] == DOUBTS
+        missed = (DOUBTED if doubts else 1.0) - right
+        row[ERROR] += np.int64(missed * missed * ERROR_UNIT + 0.5)
     side = h.of[i, H_RELATION]
     how, state = said_of(p, asked, k, h.of[i, H_REACH])
     if side < 0 or state >= asked.sizes[1]:
-        return
+        return outcome
     own = (state == side) == (how != 1)
     row[OWN_INTEREST if own else AGAINST_INTEREST] += 1
     if outcome == CONFIRMED:
         row[OWN_CONFIRMED if own else AGAINST_CONFIRMED] += 1
     elif outcome == REFUTED:
         row[OWN_REFUTED if own else AGAINST_REFUTED] += 1
+    return outcome
+
+
+# -- how early a source spoke ------------------------------------------------------------------------------
+
+
+@inner
+def proposition(p, h, asked, i):
+    """What an instance says, without when, in one number."""
+    k = h.of[i, H_PIECE]
+    reach = h.of[i, H_REACH]
+    how, state = said_of(p, asked, k, reach)
+    part = np.int64(p.of[k, P_PLACE]) + 1 if reach == FROM_PART else np.int64(0)
+    return (part * 3 + how) * np.int64(asked.sizes[0]) + state
+
+
+@jit
+def occasions(p, h, asked, local):
+    """Everything said, in order of proposition and day: marks of both in one number, who said it, and where the
+    next one stands that somebody else said."""
+    marks = np.empty(local.shape[0], np.int64)
+    who = np.empty(local.shape[0], np.int64)
+    n = np.int64(0)
+    for i in range(local.shape[0]):
+        if local[i] >= 0 and not foretold(p, h, i):
+            marks[n] = (proposition(p, h, asked, i) << DAY_BITS) + p.of[h.of[i, H_PIECE], P_SAID]
+            who[n] = p.of[h.of[i, H_PIECE], P_SOURCE]
+            n += 1
+    order = np.argsort(marks[:n], kind="mergesort")
+    marks, who = marks[order], who[order]
+    following = np.empty(n, np.int64)
+    for k in range(n - 1, -1, -1):
+        following[k] = following[k + 1] if k + 1 < n and who[k + 1] == who[k] else k + 1
+    return marks, who, following
+
+
+@inner
+def lead(p, h, asked, i, marks, who, following, left, row):
+    """Count by how many days what was said was ahead of others, if it was. ``left``: sources that are no others."""
+    said = (proposition(p, h, asked, i) << DAY_BITS) + p.of[h.of[i, H_PIECE], P_SAID]
+    low, high = np.int64(0), np.int64(marks.shape[0])
+    while low < high:
+        middle = (low + high) >> 1
+        if marks[middle] < said:
+            low = middle + 1
+        else:
+            high = middle
+    if low > 0 and marks[low - 1] >= said - LEAD_WITHIN:
+        return
+    while low < marks.shape[0] and marks[low] <= said + LEAD_WITHIN and left[who[low]]:
+        low = following[low]
+    if low < marks.shape[0] and said < marks[low] <= said + LEAD_WITHIN:
+        row[LEADS] += 1
+        row[LEAD_DAYS] += marks[low] - said
+
+
+@inner
+def copied(vector, out):
+    for s in range(out.shape[0]):
+        out[s] = vector[s]
+
+
+@inner
+def walk(c, m, x, beta, tree, leaves, start, a, z, ahead, later):
+    """Beliefs of a scenario that was run, at every breakpoint from ``a`` to ``z``: ``ahead`` after the day's
+    evidence, ``later`` what all later days say. ``a`` was noted, or is where the scenario starts."""
+    size = (c.ints.shape[1] - C_EVIDENCE) // 2
+    evidence, stack = x.rates[0], x.stack
+    temp, state, seen = x.vectors[0], x.vectors[1], x.vectors[2]
+    many = x.points[x.points.shape[0] - 1]
+    following = np.int64(-1)
+    for k in range(many - 1, -1, -1):
+        if x.points[k] < z:
+            break
+        following = x.points[k]
+    if following < 0:
+        copied(beta[z], later[z])
+    elif following == z:
+        copied(x.reals[z, size : 2 * size], later[z])
+    else:
+        weigh_in(c, x, following, x.reals[following, size : 2 * size], evidence, seen)
+        if following > z + 1:
+            against(tree, leaves, z + 1, following, seen, temp, stack)
+        move_back(c, m, x, z, seen, later[z])
+    for i in range(z - 1, a - 1, -1):
+        if x.ints[i, X_NOTED]:
+            copied(x.reals[i, size : 2 * size], later[i])
+        else:
+            weigh_in(c, x, i + 1, later[i + 1], evidence, seen)
+            move_back(c, m, x, i, seen, later[i])
+    if x.ints[a, X_NOTED]:
+        copied(x.reals[a, :size], ahead[a])
+    else:
+        copied(c.reals[a, size : 2 * size], ahead[a])
+    for i in range(a + 1, z + 1):
+        if x.ints[i, X_NOTED]:
+            copied(x.reals[i, :size], ahead[i])
+        else:
+            move(c, m, x, i - 1, ahead[i - 1], state)
+            weigh_in(c, x, i, state, evidence, ahead[i])
+
+
+@inner
+def rightly(how, state, belief):
+    """How right it is to say that a state holds, or (2) part of it."""
+    return belief[state] + belief[belief.shape[0] - 1] if how == 2 else belief[state]
+
+
+@inner
+def walked_to(start, i, ahead, later, out):
+    """The hindsight belief at a breakpoint that was walked over."""
+    if i < start:
+        out[:] = 1.0 / out.shape[0]
+        return
+    for s in range(out.shape[0]):
+        out[s] = ahead[i, s] * later[i, s]
+    scaled(out)
+
+
+@inner
+def walked_before(c, m, x, start, i, day, ahead, later, out):
+    """The hindsight belief on a day between a breakpoint that was walked over and the one before it."""
+    if i - 1 < start:
+        out[:] = 1.0 / out.shape[0]
+        return
+    which = combined(c, m, x, i - 1)
+    seen, back, evidence = x.vectors[2], x.vectors[3], x.rates[0]
+    weigh_in(c, x, i, later[i], evidence, seen)
+    backward(m, seen, c.ints[i, C_DAY] - day, which, back)
+    forward(m, ahead[i - 1], day - c.ints[i - 1, C_DAY], which, out)
+    for s in range(out.shape[0]):
+        out[s] *= back[s]
+    scaled(out)
+
+
+@inner
+def premature(
+    p, h, c, m, asked, x, beta, tree, leaves, wrong, refuted, start, first, cut, settled,
+    ahead, later, belief, row,
+):  # fmt: skip
+    """Count the refuted statements of a source that came true later, and by how many days."""
+    today = cut // DAY_US + EPOCH
+    lowest, highest = np.int64(p.of[h.of[wrong[0], H_PIECE], P_HI]), np.int64(0)
+    for q in range(refuted):
+        said = np.int64(p.of[h.of[wrong[q], H_PIECE], P_HI])
+        lowest, highest = min(lowest, said), max(highest, said)
+    a = max(find(c, lowest + 1) - 1, start)
+    z = find(c, min(highest + PREMATURE_WITHIN, today) + 1) - 1
+    while a > start and not x.ints[a, X_NOTED]:
+        a -= 1
+    if z < a:
+        return
+    walk(c, m, x, beta, tree, leaves, start, a, z, ahead, later)
+    for q in range(refuted):
+        k = h.of[wrong[q], H_PIECE]
+        said = np.int64(p.of[k, P_HI])
+        how, state = said_of(p, asked, k, h.of[wrong[q], H_REACH])
+        if said >= first:
+            belief_on(c, m, x, start, said, belief)
+            if rightly(how, state, belief) >= settled:
+                continue
+        last = min(said + PREMATURE_WITHIN, today)
+        for i in range(find(c, max(said + 1, first)), z + 1):
+            if c.ints[i, C_DAY] > last:
+                break
+            walked_to(start, i, ahead, later, belief)
+            if rightly(how, state, belief) < settled:
+                continue
+            low, high = said, c.ints[i, C_DAY]
+            if i > 0:
+                low = max(said, c.ints[i - 1, C_DAY])
+            while high - low > 1:
+                middle = (low + high) // 2
+                walked_before(c, m, x, start, i, middle, ahead, later, belief)
+                if rightly(how, state, belief) >= settled:
+                    high = middle
+                else:
+                    low = middle
+            row[PREMATURE] += 1
+            row[PREMATURE_DAYS] += high - said
+            break

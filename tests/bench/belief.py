@@ -112,17 +112,25 @@ def _public(asked: Asked, part: str, folder: str) -> list[Row]:
     return rows
 
 
+def speed(_: Asked) -> list[Row]:
+    """The learning engine at a million claims."""
+    from tests.bench.speed import figures
+
+    return figures()
+
+
 #: Part → what runs it.
 PARTS: dict[str, Callable[[Asked], list[Row]]] = {
     "crowd": crowd,
     "weather": weather,
     "simulation": simulation,
     "learning": learning,
+    "speed": speed,
     "maps": maps,
     "neighbours": neighbouring,
 }
 #: What runs unless one part is asked for.
-USUAL = ("crowd", "weather", "simulation", "learning", "maps")
+USUAL = ("crowd", "weather", "simulation", "learning", "speed", "maps")
 
 
 def run(

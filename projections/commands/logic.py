@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,28 +12,48 @@ from ledger.errors import Usage
 from ledger.settings import database
 from projections import promotion
 from projections.belief.params import Row
+from projections.commands import common as asking
 from projections.desk import views_folder
 from projections.registry import fingerprint, installed, load
 from projections.views import Stamp, Views
+from projections.voicing import voices
 
 COLUMNS = ("logic", "fingerprint", "status", "view", "position", "behind", "code", "summary")
 
 
 def logic(
-    what: Annotated[str, typer.Argument(help="list")] = "list",
+    what: Annotated[str, typer.Argument(help="list, or voices")] = "list",
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="With voices: these sources.", autocompletion=common.complete_source, show_default=False
+        ),
+    ] = None,
     params: Annotated[bool, typer.Option("--params", help="Print the table of assumptions instead.")] = False,
+    logic: asking.LogicOption = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="T", help="With voices: as learnt by then.", show_default=False),
+    ] = None,
+    question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
     json: common.JsonOption = False,
 ) -> None:
     """Every logic that is installed, was promoted, or has a view beside the ledger: which is live, which a
     rollback goes back to, which view is behind or due for a replay. --params prints the assumptions of the
-    default logic with their units."""
+    default logic with their units.
+
+    `claims logic voices [SOURCE]...` prints how the logic of --logic hears each source: how likely it is to say
+    a thing under each state, as learnt by --as-of, or as assumed of its side where nothing was learnt."""
     chosen = common.chosen_format(format, json)
-    if what != "list":
+    if what == "voices":
+        _voices(logic, source, as_of, question, db, chosen)
+        return
+    if what != "list" or source:
         raise Usage(
-            f"{what!r} is nothing to do with a logic",
-            remedy="`claims logic list`; `claims replay` builds a view",
+            f"{' '.join((what, *(source or ())))!r} is nothing to do with a logic",
+            remedy="`claims logic list`; `claims logic voices SOURCE`; `claims replay` builds a view",
         )
     if params:
         rows = [row._asdict() for row in installed_params()]
@@ -46,6 +67,36 @@ def logic(
         standing = promotion.stack(promotion.history(ledger))
     rows = _rows(stamps, standing, head)
     common.emit({"schema": "logic/1", "position": head, "logics": rows}, rows, COLUMNS, chosen)
+
+
+def _voices(
+    logic: str | None,
+    sources: list[str] | None,
+    as_of: str | None,
+    question: str,
+    db: Path | None,
+    chosen: common.Format,
+) -> None:
+    with asking.open_desk(db, logic) as desk:
+        desk.directory.question(question)
+        wanted = [desk.directory.resolve_source(one) for one in sources] if sources else None
+        answer = voices(desk, question, desk.known(as_of), wanted)
+    states = list(answer["voices"][0]["says"]) if answer["voices"] else []
+    names = [name for name in states if "-" not in name]
+    rows = [
+        {"source": one["name"], "side": one["side"], "learnt": one["learnt"], "says": says}
+        | {f"when {state}": f"{p:.3f}" for state, p in shares.items()}
+        for one in answer["voices"]
+        for says, shares in one["says"].items()
+        if says in names
+    ]
+    columns = ("source", "side", "learnt", "says", *(f"when {name}" for name in names))
+    before = answer["learnt_before"]
+    told = f"learnt before {before[:10]}, at #{answer['learnt_at']}" if before else "nothing learnt"
+    identity = answer["logic"]
+    heading = f"{identity['name']}@{identity['version']} {identity['fingerprint'][:8]} | {told}"
+    listed = answer["voices"] if chosen is common.Format.jsonl else rows
+    common.emit(answer, listed, columns, chosen, heading=[heading])
 
 
 def _rows(stamps: list[Stamp], standing: list[promotion.Promoted], head: int) -> list[dict[str, Any]]:

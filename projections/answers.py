@@ -7,6 +7,7 @@ cited and derived again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ledger.clocks import instant_key, iso, utc_text
@@ -204,7 +205,8 @@ def why(
     answer["total"] = jsonable(reasons.total)
     answer["for"] = [_heard(desk, clocks, one) for one in reasons.heard if one.weight > 0]
     answer["against"] = [_heard(desk, clocks, one) for one in reasons.heard if one.weight < 0]
-    silent = [one for one in reasons.heard if one.weight == 0]
+    alike = f"as likely said under {reasons.state} as under {reasons.against}"
+    silent = [replace(one, reason=one.reason or alike) for one in reasons.heard if one.weight == 0]
     answer["ignored"] = [_heard(desk, clocks, one) for one in (*silent, *reasons.ignored)]
     answer["ignored"] += _carriers(reasons.heard)
     answer["contradictions"] = contradictions(case, clocks.known)

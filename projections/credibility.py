@@ -138,11 +138,11 @@ def _premature(
     refuted: list[tuple[int, Testimony]], case: Case, others: Others, settled: float, known: int
 ) -> Iterable[tuple[int, int]]:
     """(row, days) of each refuted statement that came true later."""
-    breaks, today = others.assembly.chain.days, known // DAY_US + EPOCH
+    today = known // DAY_US + EPOCH
     looks = []
     for row, piece in refuted:
         first = others.firsts[row]
-        days = looked_at(piece, breaks, first, today) if first is not None else ()
+        days = looked_at(piece, first, today) if first is not None else ()
         if first is not None and days:
             looks.append((row, piece, first, days))
     held = others.on({(row, day) for row, piece, _, days in looks for day in (piece.hi, *days)})
@@ -153,7 +153,7 @@ def _premature(
 
     found: list[tuple[int, Stretch]] = []
     for row, piece, first, days in looks:
-        stretch = came_true(piece, days, first, breaks, so(row, piece, held))
+        stretch = came_true(piece, days, first, so(row, piece, held))
         if stretch is not None:
             found.append((row, stretch))
     between = others.on({(row, day) for row, one in found for day in range(one.lo + 1, one.hi)})

@@ -76,16 +76,16 @@ class Shapes:
     ) -> dict[str, Any]:
         day, names = self._day, self._states
         rounded = {name: round(one, 10) + 0.0 for name, one in zip(names, p, strict=True)}
-        sure = _confidence(origins, max(0, day - newest) if newest else None)
+        age = max(0, day - newest) if newest else None
+        sure = _confidence(origins, age)
         said = _iso(newest) if newest else None
         notes = stale_notes(newest, day) if newest and day - newest > STALE_DAYS else []
         if displays:
             notes += unseen_notes(displays, day, self._name_of)
         found = self._places.get(place)
         named = {"id": place, "name": found.name if found else place}
-        return shape(
-            named, self._question, names[chosen], terms[likely], rounded, sure, origins, claims, said, notes
-        )
+        believed = names[chosen], terms[likely], rounded, sure
+        return shape(named, self._question, *believed, origins, claims, said, age, notes)
 
     def _carried(self, beliefs: Any, at: Any, known: Any) -> Any:
         """Probabilities (places, states) on the day; even where nothing is known."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-COLUMNS = ("place", "believed", "words", "p", "confidence", "origins", "claims", "newest_claim")
+COLUMNS = ("place", "believed", "words", "p", "confidence", "origins", "claims", "newest_claim", "age_days")
 
 #: A judgement whose newest claim is older than this many days says so (an assumption).
 STALE_DAYS = 60
@@ -37,7 +37,7 @@ def verdict_shape(
     sure = confidence(origins, age)
     said = date.fromordinal(newest).isoformat() if newest else None
     rounded = jsonable(probabilities) if known else {}
-    return shape(place, question, believed, likely, rounded, sure, origins, claims, said, notes)
+    return shape(place, question, believed, likely, rounded, sure, origins, claims, said, age, notes)
 
 
 def shape(
@@ -50,9 +50,10 @@ def shape(
     origins: int,
     claims: int,
     newest: str | None,
+    age: int | None,
     notes: list[str],
 ) -> dict[str, Any]:
-    """The same of what is in words already."""
+    """The same of what is in words already; ``age`` is that of the newest claim on the day asked about."""
     return {
         "place": place,
         "question": question,
@@ -63,6 +64,7 @@ def shape(
         "origins": origins,
         "claims": claims,
         "newest_claim": newest,
+        "age_days": age,
         "notes": notes,
     }
 

@@ -1,11 +1,10 @@
 """How early a source spoke: before what it said was so, or before anybody else said it.
 
 *Premature* is a statement that was refuted of the day it speaks of, and became true later: so many days after
-the last day it speaks of as it took until the others (see ``credibility``) hold it settled. The days looked at
-are those on which the filter has a breakpoint, since only there something is said; where it comes true
-between two of them is found by halving. What did not come true within ``PREMATURE_WITHIN`` days, or not by
-the day of the moment asked about, was not premature but wrong. Denials are left out: who denies long enough
-is right in the end.
+the last day it speaks of as it took until the others (see ``credibility``) hold it settled. Every seventh day
+is looked at; on which day between two looks it came true is found by halving. What did not come true within
+``PREMATURE_WITHIN`` days, or not by the day of the moment asked about, was not premature but wrong. Denials
+are left out: who denies long enough is right in the end.
 
 A *lead* is a confirmed statement that nobody had made within ``LEAD_WITHIN`` days before (neither the source
 itself, nor anybody else on the same day) and that somebody else made within as many days after: so many days
@@ -14,7 +13,7 @@ before them. Somebody else is no linked source, and nobody who carried it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,8 @@ from projections.case import Testimony
 
 #: How many days later something may become so and what was said of it still was premature (an assumption).
 PREMATURE_WITHIN = 365
+#: How many days lie between two looks (an assumption): what is held for less may be missed.
+LOOK = 7
 #: How many days apart statements of the same are held to be of one occasion (an assumption).
 LEAD_WITHIN = 30
 
@@ -38,25 +39,25 @@ class Stretch:
     hi: int
 
 
-def looked_at(piece: Testimony, breaks: Sequence[int], first: int, today: int) -> Sequence[int]:
-    """The breakpoints at which a refuted statement may have come true; ``first`` is the first day of which
+def looked_at(piece: Testimony, first: int, today: int) -> Sequence[int]:
+    """The days on which it is seen whether a refuted statement came true; ``first`` is the first day of which
     others speak."""
-    begin = bisect_left(breaks, max(piece.hi + 1, first))
-    return breaks[begin : bisect_right(breaks, min(piece.hi + PREMATURE_WITHIN, today))]
+    last = min(piece.hi + PREMATURE_WITHIN, today)
+    begin = max(piece.hi, first - 1)
+    return sorted({*range(begin + LOOK, last, LOOK), last}) if begin < last else ()
 
 
-def came_true(
-    piece: Testimony, days: Sequence[int], first: int, breaks: Sequence[int], so: Callable[[int], bool]
-) -> Stretch | None:
+def came_true(piece: Testimony, days: Sequence[int], first: int, so: Callable[[int], bool]) -> Stretch | None:
     """Where a refuted statement came true; ``so``: whether it is held true on a day. None where it never is,
     or was all the time (and is refuted by a ruling alone)."""
     if piece.hi >= first and so(piece.hi):
         return None
-    found = next((day for day in days if so(day)), None)
-    if found is None:
-        return None
-    before = bisect_left(breaks, found) - 1
-    return Stretch(piece, max(piece.hi, breaks[before]) if before >= 0 else piece.hi, found)
+    before = max(piece.hi, first - 1)
+    for day in days:
+        if so(day):
+            return Stretch(piece, before, day)
+        before = day
+    return None
 
 
 def days_early(stretch: Stretch, so: Callable[[int], bool]) -> int:

@@ -62,6 +62,12 @@ class Display:
         self.runs.append(begun)
         return Step(shown, since, begun)
 
+    def replaced(self, piece: Testimony) -> Run | None:
+        """The run that took the place of the one that a piece began; None where none did."""
+        began = [run.piece.id == piece.id for run in self.runs]
+        after = began.index(True) + 1 if True in began else len(began)
+        return self.runs[after] if after < len(began) else None
+
     @property
     def shows(self) -> Testimony | None:
         """What is displayed now; None where nothing is."""

@@ -149,7 +149,7 @@ class Params:
     )
 
     source_strength: float = _assume(
-        45.0,
+        30.0,
         "utterances",
         "strength",
         "learning: what a source's group tells of how it speaks is worth so many of its own utterances",
@@ -173,7 +173,7 @@ class Params:
         "learning: what all evidence is divided by where no ruling says how sure to be",
     )
     temperature_worth: float = _assume(
-        2.0,
+        20.0,
         "1 / nats²",
         "strength",
         "learning: how firmly that is held against rulings: the precision of its logarithm",

@@ -12,6 +12,7 @@ from typing import cast
 
 import numpy as np
 
+from ledger.clocks import iso
 from projections.belief.assembly import Assembly, Key
 from projections.belief.base import UNKNOWN, Heard, Logic, Verdict, Why
 from projections.belief.happenings import happenings
@@ -307,6 +308,11 @@ def _remark(assembly: Assembly, key: Key, piece: Testimony | Ruling) -> str | No
     repeated = assembly.repeats(piece.id)
     if repeated is not None:
         remarks.append(f"repeats {repeated}")
+    if key[0] == "shown" and isinstance(piece, Testimony):
+        display = assembly.displays.get((piece.source, piece.place))
+        replaced = display.replaced(piece) if display else None
+        if replaced is not None:
+            remarks.append(f"superseded on {iso(replaced.start)} by {replaced.piece.id}")
     return "; ".join(remarks) or None
 
 

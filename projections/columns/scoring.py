@@ -137,7 +137,7 @@ LOOKS = 32
 
 # As in ``credibility`` and ``timing``.
 DOUBTED, ERROR_UNIT = 0.75, 10_000
-PREMATURE_WITHIN, LEAD_WITHIN = 365, 30
+PREMATURE_WITHIN, LOOK, LEAD_WITHIN = 365, 7, 30
 
 DAY_BITS = 22
 """Bits that hold the ordinal of any day: behind the proposition in the mark of who said what when."""
@@ -1040,29 +1040,26 @@ def rightly(how, state, belief):
 
 
 @inner
-def walked_to(start, i, ahead, later, out):
-    """The hindsight belief at a breakpoint that was walked over."""
+def walked_on(c, m, x, start, day, ahead, later, out):
+    """The hindsight belief on a day among breakpoints that were walked over."""
+    size = out.shape[0]
+    i = find(c, day + 1) - 1
     if i < start:
-        out[:] = 1.0 / out.shape[0]
+        out[:] = 1.0 / size
         return
-    for s in range(out.shape[0]):
-        out[s] = ahead[i, s] * later[i, s]
-    scaled(out)
-
-
-@inner
-def walked_before(c, m, x, start, i, day, ahead, later, out):
-    """The hindsight belief on a day between a breakpoint that was walked over and the one before it."""
-    if i - 1 < start:
-        out[:] = 1.0 / out.shape[0]
-        return
-    which = combined(c, m, x, i - 1)
-    seen, back, evidence = x.vectors[2], x.vectors[3], x.rates[0]
-    weigh_in(c, x, i, later[i], evidence, seen)
-    backward(m, seen, c.ints[i, C_DAY] - day, which, back)
-    forward(m, ahead[i - 1], day - c.ints[i - 1, C_DAY], which, out)
-    for s in range(out.shape[0]):
-        out[s] *= back[s]
+    if c.ints[i, C_DAY] == day:
+        for s in range(size):
+            out[s] = ahead[i, s] * later[i, s]
+    elif i + 1 == c.at[0]:
+        forward(m, ahead[i], day - c.ints[i, C_DAY], combined(c, m, x, i), out)
+    else:
+        which = combined(c, m, x, i)
+        seen, back, evidence = x.vectors[2], x.vectors[3], x.rates[0]
+        weigh_in(c, x, i + 1, later[i + 1], evidence, seen)
+        backward(m, seen, c.ints[i + 1, C_DAY] - day, which, back)
+        forward(m, ahead[i], day - c.ints[i, C_DAY], which, out)
+        for s in range(size):
+            out[s] *= back[s]
     scaled(out)
 
 
@@ -1078,7 +1075,7 @@ def premature(
         said = np.int64(p.of[h.of[wrong[q], H_PIECE], P_HI])
         lowest, highest = min(lowest, said), max(highest, said)
     a = max(find(c, lowest + 1) - 1, start)
-    z = find(c, min(highest + PREMATURE_WITHIN, today) + 1) - 1
+    z = min(find(c, min(highest + PREMATURE_WITHIN, today)), c.at[0] - 1)
     while a > start and not x.ints[a, X_NOTED]:
         a -= 1
     if z < a:
@@ -1088,23 +1085,20 @@ def premature(
         k = h.of[wrong[q], H_PIECE]
         said = np.int64(p.of[k, P_HI])
         how, state = said_of(p, asked, k, h.of[wrong[q], H_REACH])
+        low, last = max(said, first - 1), min(said + PREMATURE_WITHIN, today)
         if said >= first:
-            belief_on(c, m, x, start, said, belief)
+            walked_on(c, m, x, start, said, ahead, later, belief)
             if rightly(how, state, belief) >= settled:
                 continue
-        last = min(said + PREMATURE_WITHIN, today)
-        for i in range(find(c, max(said + 1, first)), z + 1):
-            if c.ints[i, C_DAY] > last:
-                break
-            walked_to(start, i, ahead, later, belief)
+        while low < last:
+            high = min(low + LOOK, last)
+            walked_on(c, m, x, start, high, ahead, later, belief)
             if rightly(how, state, belief) < settled:
+                low = high
                 continue
-            low, high = said, c.ints[i, C_DAY]
-            if i > 0:
-                low = max(said, c.ints[i - 1, C_DAY])
             while high - low > 1:
                 middle = (low + high) // 2
-                walked_before(c, m, x, start, i, middle, ahead, later, belief)
+                walked_on(c, m, x, start, middle, ahead, later, belief)
                 if rightly(how, state, belief) >= settled:
                     high = middle
                 else:

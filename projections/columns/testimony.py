@@ -468,7 +468,7 @@ class _Assembly:
         targeted = (state < 0) | ((self.flags & SPEAKS_OF_EVIDENCE) > 0)
         target = np.ascontiguousarray(r["target"]).view("<u8").reshape(-1, 2)
         target = np.where(targeted[:, None], target, 0)
-        marks = self.key.astype(np.uint64)
+        marks = _mixed(self.key.astype(np.uint64))  # or a place's low bits would pass for another's flags
         shape = (self.flags & (NEGATED | PART)).astype(np.uint64) | (
             r["valid_kind"].astype(np.uint64) << np.uint64(8)
         )

@@ -141,3 +141,14 @@ def test_what_several_corrections_come_to_together_is_followed(turned: bool) -> 
     assert_same(world.shelf(hashed=True))
     case = world.shelf().case("town", "control")
     assert next(piece.doubts for piece in case.testimony if piece.kind == "evidence")
+
+
+def test_what_is_said_of_many_places_on_one_day_is_never_folded_over_two_of_them() -> None:
+    """One says "all of it" of some places and "part of it" of others, all on the same day."""
+    named = [told("place-registered", f"p{n}", moment(0), place=f"p{n}", names=[f"P{n}"]) for n in range(12)]
+    said = [
+        claim("army", "UA", 5, f"{n}-{extent}", place=f"p{n}", extent=extent, at=moment(6 + half))
+        for n in range(12)
+        for half, extent in enumerate(("whole", "part") if n % 3 else ("part",))
+    ]
+    assert_same(World.of(*named, *said).shelf(hashed=True))

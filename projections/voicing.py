@@ -17,8 +17,8 @@ from projections.desk import Desk
 def voices(desk: Desk, question: str, known: int, sources: list[str] | None = None) -> dict[str, Any]:
     """Every source, or some, as the desk's logic hears it by a moment (schema ``voices/1``).
 
-    ``says`` and ``shows`` map each label to its probability under each state; what was learnt is told apart from
-    what is only assumed of a source's side (``learnt``).
+    ``says`` and ``shows`` map each label to its probability under each state; ``learnt`` tells which of the two was
+    learnt of the source itself, and is not only that of its group.
     """
     logic, states = desk.loaded.logic, states_of(desk.directory, question)
     estimate = logic.learnt.by(question, known) if logic.learnt else None
@@ -35,7 +35,10 @@ def voices(desk: Desk, question: str, known: int, sources: list[str] | None = No
                 "source": source,
                 "name": desk.directory.sources[source].name,
                 "side": side,
-                "learnt": estimate is not None and source in {*estimate.spoken, *estimate.shown},
+                "learnt": {
+                    "says": estimate is not None and source in estimate.spoken,
+                    "shows": estimate is not None and source in estimate.shown,
+                },
                 **_told(voice, states),
             }
         )

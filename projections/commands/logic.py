@@ -81,22 +81,32 @@ def _voices(
         desk.directory.question(question)
         wanted = [desk.directory.resolve_source(one) for one in sources] if sources else None
         answer = voices(desk, question, desk.known(as_of), wanted)
-    states = list(answer["voices"][0]["says"]) if answer["voices"] else []
-    names = [name for name in states if "-" not in name]
-    rows = [
-        {"source": one["name"], "side": one["side"], "learnt": one["learnt"], "says": says}
-        | {f"when {state}": f"{p:.3f}" for state, p in shares.items()}
-        for one in answer["voices"]
-        for says, shares in one["says"].items()
-        if says in names
-    ]
-    columns = ("source", "side", "learnt", "says", *(f"when {name}" for name in names))
+    rows = [row for one in answer["voices"] for row in _whole(one)]
+    columns = ("source", "side", "learnt", "how", "what", *(name for name in (rows[0] if rows else ()) if "when" in name))
     before = answer["learnt_before"]
     told = f"learnt before {before[:10]}, at #{answer['learnt_at']}" if before else "nothing learnt"
     identity = answer["logic"]
     heading = f"{identity['name']}@{identity['version']} {identity['fingerprint'][:8]} | {told}"
     listed = answer["voices"] if chosen is common.Format.jsonl else rows
     common.emit(answer, listed, columns, chosen, heading=[heading])
+
+
+def _whole(voice: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a source says of a whole place; and what it shows, where that is what was learnt of it."""
+    hows = [how for how, learnt in voice["learnt"].items() if learnt] or ["says"]
+    return [
+        {
+            "source": voice["name"],
+            "side": voice["side"],
+            "learnt": voice["learnt"][how],
+            "how": how,
+            "what": what,
+        }
+        | {f"when {state}": f"{p:.3f}" for state, p in shares.items()}
+        for how in hows
+        for what, shares in voice[how].items()
+        if what in shares
+    ]
 
 
 def _rows(stamps: list[Stamp], standing: list[promotion.Promoted], head: int) -> list[dict[str, Any]]:

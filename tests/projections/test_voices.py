@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from projections.columns.testimony import Builder
 from projections.envelopes.cache import Envelopes
 from projections.learning.reference import rows_of
 from projections.learning.transcript import Rows
+from tests.conftest import CommandLine
 from tests.projections.test_columns import assert_same
 from tests.projections.worlds import DAYS, ZERO, Paper, Shelf, World, claim, end, laws, worlds
 
@@ -190,3 +192,63 @@ def test_a_linked_voice_that_repeats_is_nothing_to_learn_from() -> None:
     codes = {source: n for n, source in enumerate(SOURCES)}
     rows = rows_of(Assembly.known_by(shelf.case(), replace(TALLY), end(9)), codes)
     assert rows.said[:, 1].tolist() == [2 * codes["brigade"]]
+
+
+# -- asked through the command line --------------------------------------------------------------------------
+
+
+def test_how_a_source_is_heard_can_be_asked(claims: CommandLine, demo: Path) -> None:
+    answer = claims("logic", "voices", "Sharov", db=demo)
+    (sharov,) = answer["voices"]
+    assert (answer["schema"], sharov["source"], sharov["side"]) == ("voices/1", "sharov", "RU")
+    assert sharov["learnt"] == {"says": False, "shows": False}
+    for state in ("RU", "UA", "contested"):
+        said = [shares[state] for label, shares in sharov["says"].items() if label != "not-contested"]
+        assert sum(said) == pytest.approx(1.0, abs=1e-6)
+    assert sharov["says"]["RU"]["RU"] > sharov["says"]["RU"]["contested"] > sharov["says"]["RU"]["UA"]
+
+
+def test_what_was_learnt_of_a_source_is_told_apart_by_the_moment(claims: CommandLine, copied: Path) -> None:
+    early = claims("logic", "voices", "Sharov", "--logic", "hmm", "--as-of", "2025-12-16", db=copied)
+    late = claims("logic", "voices", "Sharov", "--logic", "hmm", "--as-of", "2026-02-01", db=copied)
+    assert early["learnt_before"] is None
+    assert late["learnt_before"] is not None and late["learnt_at"] == late["position"]
+    assert [one["voices"][0]["learnt"]["says"] for one in (early, late)] == [False, True]
+    assert early["voices"][0]["says"] != late["voices"][0]["says"]
+
+
+def test_parameters_of_a_file_change_the_answer_and_the_fingerprint(
+    claims: CommandLine, copied: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("aligned_own = [0.6, 0.2, 0.2]\n", encoding="utf-8")
+    plain = claims("as-of", "2025-12-16", "Kupyansk", db=copied)
+    claims("replay", "--params", mine, db=copied)
+    asked = claims("as-of", "2025-12-16", "Kupyansk", "--params", mine, db=copied)
+    assert asked["logic"]["fingerprint"] != plain["logic"]["fingerprint"]
+    assert asked["answers"][0]["probabilities"] != plain["answers"][0]["probabilities"]
+    again = claims("as-of", "2025-12-16", "Kupyansk", db=copied)
+    assert again["answers"] == plain["answers"]
+
+
+def test_a_logic_promoted_with_parameters_answers_when_their_file_is_gone(
+    claims: CommandLine, copied: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("copy_rate = 0.9\n", encoding="utf-8")
+    claims("replay", "--logic", "hmm", "--params", mine, "--promote", db=copied)
+    before = claims("as-of", "2025-12-16", "Kupyansk", db=copied)
+    mine.unlink()
+    after = claims("as-of", "2025-12-16", "Kupyansk", db=copied)
+    assert before["logic"]["name"] == "hmm"
+    assert (after["logic"], after["answers"]) == (before["logic"], before["answers"])
+
+
+def test_logics_are_compared_under_other_parameters(
+    claims: CommandLine, copied: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("sojourn_contested = 5\n", encoding="utf-8")
+    claims("replay", "--params", mine, db=copied)
+    answer = claims("diff", "--logic", f"tally..tally:{mine}", db=copied, ok=5)
+    assert answer["totals"]["intervals"] > 0

@@ -82,7 +82,14 @@ def _voices(
         wanted = [desk.directory.resolve_source(one) for one in sources] if sources else None
         answer = voices(desk, question, desk.known(as_of), wanted)
     rows = [row for one in answer["voices"] for row in _whole(one)]
-    columns = ("source", "side", "learnt", "how", "what", *(name for name in (rows[0] if rows else ()) if "when" in name))
+    columns = (
+        "source",
+        "side",
+        "learnt",
+        "how",
+        "what",
+        *(name for name in (rows[0] if rows else ()) if "when" in name),
+    )
     before = answer["learnt_before"]
     told = f"learnt before {before[:10]}, at #{answer['learnt_at']}" if before else "nothing learnt"
     identity = answer["logic"]

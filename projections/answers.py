@@ -6,18 +6,21 @@ cited and derived again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ledger.clocks import instant_key, iso, utc_text
-from projections.belief.base import UNKNOWN, Heard, Verdict, jsonable
+from projections.belief.base import UNKNOWN, Heard, Verdict, Why, jsonable
 from projections.belief.tally import DAY_US, EPOCH, end_of, explain, judge, read_knot
 from projections.blobs import Knot
 from projections.case import Case, Testimony, states_of
 from projections.desk import Clocks, Desk, Without
 from projections.many import Shapes
+from projections.neighbours import Around, Part
 from projections.shapes import UNSEEN_DAYS, stale_notes, unseen_notes, verdict_shape
+from projections.viewpoint import top
 
 #: Places up to which each is looked up by itself.
 _FEW = 8
@@ -28,11 +31,12 @@ def as_of(
 ) -> dict[str, Any]:
     """The state of places on a day (schema ``as-of/1``)."""
     answer = desk.header("as-of/1", clocks, question)
+    around = _around(desk, clocks)
     plain = clocks.diagonal and desk.loaded.logic.believe is None and desk.supposed is None and not without
-    if plain and len(places) > _FEW:
+    if plain and not around and len(places) > _FEW:
         answer["answers"] = _looked_up(desk, clocks, places, question)
     else:
-        answer["answers"] = [_place(desk, clocks, place, question, without) for place in places]
+        answer["answers"] = [_place(desk, clocks, place, question, without, around) for place in places]
     if desk.supposed is not None and len(places) == 1:
         [one] = answer["answers"]
         one["notes"] += desk.supposed.without_effect(one["change"], clocks)
@@ -54,9 +58,16 @@ def _looked_up(desk: Desk, clocks: Clocks, places: Sequence[str], question: str)
 
 
 def _place(
-    desk: Desk, clocks: Clocks, place: str, question: str, without: Sequence[Without]
+    desk: Desk,
+    clocks: Clocks,
+    place: str,
+    question: str,
+    without: Sequence[Without],
+    around: Around | None = None,
 ) -> dict[str, Any]:
-    verdict, case, knot = believe(desk, clocks, place, question)
+    if around is None:
+        around = _around(desk, clocks)
+    verdict, case, knot = believe(desk, clocks, place, question, around)
     displays = knot.displays if knot else ()
     if desk.supposed is not None:
         displays = desk.supposed.displays(clocks, place, question)
@@ -65,6 +76,7 @@ def _place(
     if without:
         case = case or desk.case(place, question, clocks.position)
         left = judge(case.without(desk.excludes(without)), desk.loaded.logic, clocks.day, clocks.known)
+        left = around.verdict(place, left, "without", _alone(desk, clocks, question, without))
         change = {state: left.probabilities[state] - p for state, p in verdict.probabilities.items()}
         answer = _verdict(desk, clocks, place, question, left, notes)
         answer["change"] = jsonable(change)
@@ -84,9 +96,34 @@ def _suppose(
 
 
 def believe(
-    desk: Desk, clocks: Clocks, place: str, question: str
+    desk: Desk, clocks: Clocks, place: str, question: str, around: Around | None = None
 ) -> tuple[Verdict, Case | None, Knot | None]:
-    """The verdict on a place: a look-up on the diagonal, else a refilter of its case."""
+    """The verdict on a place with its neighbours' part, if they count; ``around`` keeps theirs for the next."""
+    own, case, knot = _own(desk, clocks, place, question)
+    if around is None:
+        around = _around(desk, clocks)
+    told = around.verdict(place, own, "all", lambda one: _own(desk, clocks, one, question)[0])
+    return told, case, knot
+
+
+def _around(desk: Desk, clocks: Clocks) -> Around:
+    return Around(desk.directory_at(clocks.position), desk.loaded.logic.params)
+
+
+def _alone(desk: Desk, clocks: Clocks, question: str, without: Sequence[Without]) -> Callable[[str], Verdict]:
+    """What is believed of each place by itself, with something left out."""
+    excluded = desk.excludes(without)
+
+    def alone(place: str) -> Verdict:
+        case = desk.case(place, question, clocks.position)
+        seen = case.without(excluded) if without else case
+        return judge(seen, desk.loaded.logic, clocks.day, clocks.known)
+
+    return alone
+
+
+def _own(desk: Desk, clocks: Clocks, place: str, question: str) -> tuple[Verdict, Case | None, Knot | None]:
+    """The verdict on a place by itself: a look-up on the diagonal, else a refilter of its case."""
     logic = desk.loaded.logic
     if clocks.diagonal and logic.believe is None:
         knot = desk.beliefs.knot(place, question, clocks.day)
@@ -189,7 +226,10 @@ def why(
     answer = desk.header("why/1", clocks, question)
     full = desk.case(place, question, clocks.position)
     case = full.without(desk.excludes(without)) if without else full
-    reasons = explain(case, desk.loaded.logic, clocks.day, clocks.known, state)
+    around, alone = _around(desk, clocks), _alone(desk, clocks, question, without)
+    parts = around.parts(place, "all", alone)
+    nats = [around.strength * part for part in _pull(parts)]
+    reasons = explain(case, desk.loaded.logic, clocks.day, clocks.known, state, nats)
     notes = list(reasons.verdict.notes)
     notes += _notes(desk, clocks, place, question, reasons.verdict)
     answer["answer"] = _verdict(desk, clocks, place, question, reasons.verdict, notes)
@@ -202,6 +242,9 @@ def why(
     answer["additive"] = reasons.additive
     answer["prior"] = jsonable(reasons.prior)
     answer["staleness"] = jsonable(reasons.staleness)
+    if around:
+        answer["neighbours_sum"] = jsonable(reasons.neighbours)
+        answer["neighbours"] = _neighbours(desk, around, parts, reasons)
     answer["total"] = jsonable(reasons.total)
     answer["for"] = [_heard(desk, clocks, one) for one in reasons.heard if one.weight > 0]
     answer["against"] = [_heard(desk, clocks, one) for one in reasons.heard if one.weight < 0]
@@ -212,6 +255,33 @@ def why(
     answer["contradictions"] = contradictions(case, clocks.known)
     answer["without"] = [one.text for one in without]
     return answer
+
+
+def _pull(parts: Sequence[Part]) -> list[float]:
+    """What all neighbours say together, one number a state; empty where there are none."""
+    rows = [[part.share * (p - 1 / len(part.belief)) for p in part.belief.tolist()] for part in parts]
+    return [math.fsum(column) for column in zip(*rows, strict=True)]
+
+
+def _neighbours(desk: Desk, around: Around, parts: Sequence[Part], reasons: Why) -> list[dict[str, Any]]:
+    """Each neighbour's part in nats, the greatest first; they add up to ``neighbours_sum``."""
+    names = list(reasons.verdict.probabilities)
+    if reasons.state == UNKNOWN:
+        return []
+    a, b = names.index(reasons.state), names.index(reasons.against)
+    lines = [
+        {
+            "place": part.place,
+            "name": place_shape(desk, part.place)["name"],
+            "km": round(part.km, 3),
+            "share": jsonable(part.share),
+            "weight": jsonable(around.strength * part.share * float(part.belief[a] - part.belief[b])),
+            "believed": names[int(top(part.belief[None])[0])],
+            "probabilities": dict(zip(names, jsonable(part.belief.tolist()), strict=True)),
+        }
+        for part in parts
+    ]
+    return sorted(lines, key=lambda line: (-abs(line["weight"]), line["km"], line["place"]))
 
 
 def _heard(desk: Desk, clocks: Clocks, one: Heard) -> dict[str, Any]:

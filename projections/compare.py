@@ -177,12 +177,14 @@ def _explained(desk: Desk, comparison: Logics | Times, listed: Sequence[Interval
     for done, (place, intervals) in enumerate(by_place.items()):
         desk.views.progress("explaining", done, len(by_place))
         for one, why in zip(intervals, comparison.differences(place, intervals), strict=True):
-            shapes[place, one.first] = _change(desk, one, why, states)
+            shapes[place, one.first] = _change(desk, comparison, one, why, states)
     desk.views.progress("explaining", len(by_place), len(by_place))
     return [shapes[one.place, one.first] for one in listed]
 
 
-def _change(desk: Desk, one: Interval, why: Difference, states: States) -> dict[str, Any]:
+def _change(
+    desk: Desk, comparison: Logics | Times, one: Interval, why: Difference, states: States
+) -> dict[str, Any]:
     _, a, b = one.ask(states)
     told = [share for share in why.shares if jsonable(share.change)]
     return {
@@ -203,6 +205,7 @@ def _change(desk: Desk, one: Interval, why: Difference, states: States) -> dict[
         "prior": jsonable(why.prior),
         "staleness": jsonable(why.staleness),
         "remainder": jsonable(why.remainder),
+        **({"neighbours": jsonable(why.neighbours)} if comparison.coupled else {}),
         "claims": [_claim(desk, share) for share in told[:_NAMED]],
         "others": {
             "count": len(told[_NAMED:]),

@@ -52,6 +52,14 @@ class Interval:
         others = [i for i in range(len(known)) if i != state]
         return Ask(self.day, state, max(others, key=lambda i: known[i], default=state))
 
+    def nearby(self, states: States, nats: Rows, *, after: bool) -> float:
+        """What ``nats``, those that neighbours add to the logs of the states on its day, shape (1, states), make
+        of the log-odds asked for; 0 where nothing is believed on that side."""
+        if (self.after if after else self.before) is None:
+            return 0.0
+        _, a, b = self.ask(states)
+        return float(nats[0, a] - nats[0, b])
+
 
 class Found(NamedTuple):
     """What comparing one place came to: how many days were compared, and the intervals that differ."""

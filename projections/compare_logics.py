@@ -13,12 +13,14 @@ from projections.belief.attribution import (
     Account,
     Ask,
     Difference,
+    beside,
     difference,
     known_then,
     pieces_of,
     unexplained,
 )
 from projections.belief.happenings import happenings
+from projections.belief.labels import States
 from projections.belief.motion import TINY
 from projections.belief.paths import Days, Diagonal, Rows, judged, parting
 from projections.belief.tally import diagonal, end_of
@@ -26,8 +28,12 @@ from projections.blobs import Knot
 from projections.case import Case, day_of, states_of
 from projections.compare_intervals import Found, Interval, differing
 from projections.desk import Desk, Without
+from projections.neighbours import Around, Kept
 from projections.registry import Loaded
 from projections.views import Beliefs
+
+#: Knots of neighbours that are kept at once, for the next place.
+_KNOTS = 500_000
 
 
 class Leaving:
@@ -73,6 +79,8 @@ class Side:
         self.leaving = Leaving(desk, without)
         self.diagonal = Diagonal(states_of(desk.directory, question), self.logic)
         self.now = desk.known(None)
+        self.around = Around(desk.directory, self.logic.params)
+        self._knots = Kept[list[Knot]](_KNOTS)
 
     @property
     def judges(self) -> bool:
@@ -92,6 +100,41 @@ class Side:
             return self.diagonal.rows(knots, days)
         assert case is not None
         return judged(self.leaving.of(case), self.logic, days, lambda day: min(end_of(day), self.now))
+
+    def coupled(self, place: str, own: Rows, days: Days) -> Rows:
+        """A place's own beliefs with its neighbours' part."""
+        return self.around.lift(place, own, days.tobytes(), lambda one: self._alone(one, days))
+
+    def nearby(self, place: str, interval: Interval, states: States, *, after: bool) -> float:
+        """What the neighbours add to the log-odds by which an interval is explained."""
+        if not self.around:
+            return 0.0
+        day = np.array([interval.day], dtype=np.int64)
+        key, shape = day.tobytes(), (1, len(states))
+        nats = self.around.nats(place, shape, key, lambda one: self._alone(one, day))
+        return interval.nearby(states, nats, after=after)
+
+    def last_near(self, place: str) -> int:
+        """The last day on which something arrived or begins to count of a neighbour; 0 where none counts."""
+        near = [one.place for one in self.around.near(place)]
+        if self.judges:
+            told = (one for other in near for one in happenings(self.desk.case(other, self.question)))
+            return max((day_of(one.known) for one in told), default=0)
+        return max((knot.since for other in near for knot in self._near(other)[-1:]), default=0)
+
+    def _alone(self, place: str, days: Days) -> Rows:
+        if self.judges:
+            return self.rows([], days, self.desk.case(place, self.question))
+        return self.rows(self._near(place), days, None)
+
+    def _near(self, place: str) -> list[Knot]:
+        """A neighbour's knots."""
+
+        def find() -> list[Knot]:
+            case = self.desk.case(place, self.question) if self.leaving else None
+            return self.knots(place, case)
+
+        return self._knots.get(place, find, len)
 
     def accounts(self, case: Case, asked: Sequence[Ask]) -> list[Account]:
         return known_then(self.leaving.of(case), self.logic, asked, self.now)
@@ -121,7 +164,9 @@ class Logics:
         self.judged = any(side.judges for side in self.sides)
         self._folds = self.judged or any(side.leaving for side in self.sides)
         one, other = (side.diagonal.motion.generator for side in self.sides)
-        self._steady = not self.judged and np.array_equal(one, other)
+        # Where neighbours count, a day may differ though the place's own knots do not.
+        self.coupled = any(side.around for side in self.sides)
+        self._steady = not self.judged and not self.coupled and np.array_equal(one, other)
 
     def cases(self, place: str) -> tuple[Case, Case]:
         """What either side has of a place: the same record."""
@@ -136,19 +181,37 @@ class Logics:
         turns = [knot.since for path in paths for knot in path]
         if self.judged:
             turns += [day_of(one.known) for case in cases if case is not None for one in happenings(case)]
-        last = min(max(turns, default=0), day_of(self.sides[0].now))
+        until = max(turns, default=0)
+        if turns:
+            until = max(until, *(side.last_near(place) for side in self.sides))
+        last = min(until, day_of(self.sides[0].now))
         first = min(turns, default=last + 1)
         if first > last:
             return Found(0, [])
         days = parting(paths[0], paths[1], first, last) if self._steady else np.arange(first, last + 1)
         sides = zip(self.sides, paths, cases, strict=True)
-        old, new = (side.rows(path, days, case) for side, path, case in sides)
+        old, new = (side.coupled(place, side.rows(path, days, case), days) for side, path, case in sides)
         return Found(last - first + 1, differing(place, days, old, new, self.states))
 
     def differences(self, place: str, intervals: Sequence[Interval]) -> list[Difference]:
         """What makes the difference on the day of each interval, all of one place."""
         if any(side.replaced for side in self.sides):
             return [self._unexplained(one) for one in intervals]
+        return [
+            beside(own, *self._nearby(one))
+            for own, one in zip(self._own(place, intervals), intervals, strict=True)
+        ]
+
+    def _nearby(self, one: Interval) -> tuple[float, float]:
+        """What the neighbours add to the log-odds of an interval, before and after."""
+        before, after = self.sides
+        return (
+            before.nearby(one.place, one, self.states, after=False),
+            after.nearby(one.place, one, self.states, after=True),
+        )
+
+    def _own(self, place: str, intervals: Sequence[Interval]) -> list[Difference]:
+        """The differences that come from the place's own claims."""
         cases = self.cases(place)
         asked = [one.ask(self.states) for one in intervals]
         sides = zip(self.sides, cases, strict=True)
@@ -162,7 +225,8 @@ class Logics:
         def odds(p: tuple[float, ...] | None) -> float:
             return math.log(max(p[a], TINY)) - math.log(max(p[b], TINY)) if p else 0.0
 
-        return unexplained(odds(one.before), odds(one.after))
+        before, after = self._nearby(one)
+        return beside(unexplained(odds(one.before) - before, odds(one.after) - after), before, after)
 
     def standings(self) -> tuple[grades.Standing, grades.Standing]:
         """The settled utterances of every source on either side; none of those left out on the second."""

@@ -28,6 +28,7 @@ from projections.case import Ruling, Testimony, known_at, ruled_at, states_of
 from projections.desk import Clocks, Desk
 from projections.envelopes import shape
 from projections.envelopes.reading import ENTRIES, FATES
+from projections.neighbours import Around
 from projections.views import Views, file_name
 
 
@@ -118,8 +119,18 @@ class Supposing(Desk):
         if question not in self.directory_at(self.after).questions:
             states = states_of(self.directory, question)
             return {name: 1 / len(states) for name in states.names}
-        case = self.case(place, question, self.after)
-        return judge(case, self.loaded.logic, clocks.day, clocks.known).probabilities
+
+        def alone(one: str) -> Verdict:
+            case = self.case(one, question, self.after)
+            return judge(case, self.loaded.logic, clocks.day, clocks.known)
+
+        asked = question, clocks.day, clocks.known
+        return self._around.verdict(place, alone(place), asked, alone).probabilities
+
+    @cached_property
+    def _around(self) -> Around:
+        """The neighbours in the ledger alone."""
+        return Around(self.directory_at(self.after), self.loaded.logic.params)
 
     def displays(self, clocks: Clocks, place: str, question: str) -> tuple[tuple[str, int], ...]:
         """What is on display on a day that is known then, as (standing source, day last observed)."""

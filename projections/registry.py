@@ -94,6 +94,7 @@ _CODE = (
     "projections/learning/transcript.py",
     "projections/lessons.py",
     "projections/making.py",
+    "projections/neighbours.py",
 )
 
 

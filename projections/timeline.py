@@ -11,6 +11,7 @@ from projections.belief.base import UNKNOWN
 from projections.belief.tally import EPOCH
 from projections.case import Case, Testimony
 from projections.desk import Desk
+from projections.neighbours import Around
 from projections.when_known import Paths, believed_then, when_did_we_know
 
 
@@ -24,7 +25,12 @@ def timeline(desk: Desk, place: str, question: str, known: int, position: int) -
     answer["place"] = place_shape(desk, place)
     answer["question"] = question
     answer["claims"] = [_line(case, piece, known) for piece in _in_order(case, known)]
-    paths = None if desk.loaded.logic.believe else Paths.of(case, desk.loaded.logic, known)
+    around = Around(desk.directory_at(position), desk.loaded.logic.params)
+    paths = (
+        None
+        if desk.loaded.logic.believe
+        else Paths.of(case, desk.loaded.logic, known, around, lambda one: desk.case(one, question, position))
+    )
     answer["believed"] = believed_then(case, paths)
     answer["when_did_we_know"] = when_did_we_know(case, paths)
     answer["displays"] = displays(desk, case, known)
@@ -102,6 +108,7 @@ def places(desk: Desk, question: str) -> dict[str, Any]:
     spoken = set(desk.places(question))
     answer = desk.header("places/1")
     answer["places"] = []
+    around = Around(desk.directory, desk.loaded.logic.params)
     for place in sorted(desk.directory.places.values(), key=lambda one: (one.name, one.id)):
         if desk.directory.place_id(place.id) != place.id:
             continue
@@ -124,17 +131,17 @@ def places(desk: Desk, question: str) -> dict[str, Any]:
             "displays": [],
         }
         if place.id in spoken:
-            row |= _now(desk, place.id, question, today)
+            row |= _now(desk, place.id, question, today, around)
         answer["places"].append(row)
     return answer
 
 
-def _now(desk: Desk, place: str, question: str, today: int) -> dict[str, Any]:
+def _now(desk: Desk, place: str, question: str, today: int, around: Around) -> dict[str, Any]:
     from projections.answers import believe
     from projections.desk import Clocks
 
     clocks = Clocks(today, desk.known(None), desk.head, True)
-    verdict, _, knot = believe(desk, clocks, place, question)
+    verdict, _, knot = believe(desk, clocks, place, question, around)
     return {
         "believed": verdict.believed,
         "claims": verdict.claims,

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from projections.belief.assembly import Assembly
-from projections.belief.paths import Diagonal, Rows, judged, known_by
+from projections.belief.paths import Days, Diagonal, Rows, judged, known_by
 from projections.belief.tally import end_of
 from projections.case import states_of
 from projections.desk import Desk
+from projections.neighbours import Around
 from projections.registry import Loaded
 from projections.views import Beliefs
 
@@ -46,6 +47,7 @@ class Viewpoint:
         self.states = states_of(desk.directory, question)
         self.now = desk.known(None)
         self._diagonal = Diagonal(self.states, loaded.logic)
+        self._around = Around(desk.directory, loaded.logic.params)
 
     @cached_property
     def view(self) -> Beliefs:
@@ -58,6 +60,9 @@ class Viewpoint:
     def then(self, place: str, days: Sequence[int]) -> Rows:
         """Each day as known by its end (the filter); today as known by now."""
         numbers = np.array(days, dtype=np.int64)
+        return self._around.rows(place, (None, numbers.tobytes()), lambda one: self._then(one, numbers))
+
+    def _then(self, place: str, numbers: Days) -> Rows:
         if self.loaded.logic.believe is not None:
             case = self.desk.case(place, self.question)
             return judged(case, self.loaded.logic, numbers, lambda day: min(end_of(day), self.now))
@@ -66,6 +71,10 @@ class Viewpoint:
     def known(self, place: str, days: Sequence[int], known: int) -> Rows:
         """All days as known by one moment: days before it in hindsight, days after it as they were foreseen."""
         numbers = np.array(days, dtype=np.int64)
+        asked = known, numbers.tobytes()
+        return self._around.rows(place, asked, lambda one: self._known(one, numbers, known))
+
+    def _known(self, place: str, numbers: Days, known: int) -> Rows:
         logic, case = self.loaded.logic, self.desk.case(place, self.question)
         if logic.believe is not None:
             return judged(case, logic, numbers, lambda _: known)

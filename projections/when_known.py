@@ -8,6 +8,7 @@ of days to come.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 from ledger.clocks import iso
 from projections.belief.assembly import Assembly
 from projections.belief.base import UNKNOWN, Logic, jsonable
+from projections.belief.chain import Chain
 from projections.belief.paths import Days, Diagonal, Rows, known_by
 from projections.belief.tally import diagonal
+from projections.blobs import Knot
 from projections.case import Case, day_of
+from projections.neighbours import Around
 from projections.viewpoint import top
 
 
@@ -34,19 +38,57 @@ class Paths:
     heard: int
 
     @classmethod
-    def of(cls, case: Case, logic: Logic, known: int) -> Paths | None:
-        """The paths of a case as known by a moment; None where nothing was. For logics with a filter only."""
-        today = day_of(known)
-        knots = [knot for knot in diagonal(case, logic)[0] if knot.since <= today]
-        if not knots:
+    def of(
+        cls,
+        case: Case,
+        logic: Logic,
+        known: int,
+        around: Around | None = None,
+        case_of: Callable[[str], Case] | None = None,
+    ) -> Paths | None:
+        """The paths of a case as known by a moment; None where nothing was. For logics with a filter only.
+
+        Where the neighbours ``around`` it count, ``case_of`` has their cases, and the days go on to the last on
+        which something became known of any of them.
+        """
+        own = _Heard.of(case, logic, known)
+        if not own.knots:
             return None
-        chain = Assembly.known_by(case, logic, known).chain
-        first = min([knots[0].since, *chain.days[:1]])
-        days = np.arange(first, knots[-1].since + 1)
-        now, then = known_by(chain, days, known), Diagonal(case.states, logic).rows(knots, days)
-        if days[-1] == today:
-            then[-1] = now[-1]  # the day is not over: nothing of its rest counts
-        return cls(days, now, then, knots[0].since - first)
+        near = around.near(case.place) if around is not None and case_of is not None else ()
+        heard = {one.place: _Heard.of(case_of(one.place), logic, known) for one in near if case_of}
+        first = min([own.knots[0].since, *own.chain.days[:1]])
+        last = max(knot.since for one in (own, *heard.values()) for knot in one.knots[-1:])
+        days = np.arange(first, last + 1)
+        now, then = own.now(days), own.then(days)
+        if around is not None and heard:
+            now = around.lift(case.place, now, "now", lambda one: heard[one].now(days))
+            then = around.lift(case.place, then, "then", lambda one: heard[one].then(days))
+        return cls(days, now, then, own.knots[0].since - first)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What was heard of one place by a moment, and what was believed of it on the way."""
+
+    case: Case
+    logic: Logic
+    known: int
+    knots: Sequence[Knot]
+    chain: Chain
+
+    @classmethod
+    def of(cls, case: Case, logic: Logic, known: int) -> _Heard:
+        knots = [knot for knot in diagonal(case, logic)[0] if knot.since <= day_of(known)]
+        return cls(case, logic, known, knots, Assembly.known_by(case, logic, known).chain)
+
+    def now(self, days: Days) -> Rows:
+        return known_by(self.chain, days, self.known)
+
+    def then(self, days: Days) -> Rows:
+        rows = Diagonal(self.case.states, self.logic).rows(self.knots, days)
+        if days[-1] == day_of(self.known):
+            rows[-1] = self.now(days[-1:])[0]  # the day is not over: nothing of its rest counts
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ Both sides are asked about the same day and the same two states. Three ways lead
 * A logic that learns may have learnt between two moments of knowledge: what that makes of the claims known at
   the first is the remainder, too.
 
-``change = prior + staleness + remainder + Σ (after − before)`` holds of every difference, but for rounding.
+Where neighbours count, what they add on either side is one more term.
+
+``change = prior + staleness + remainder + neighbours + Σ (after − before)`` holds of every difference, but for
+rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from projections.belief.assembly import Assembly
@@ -85,6 +88,7 @@ class Difference:
     remainder: float
     shares: tuple[Share, ...]
     additive: bool
+    neighbours: float = 0.0
 
     @property
     def change(self) -> float:
@@ -109,6 +113,11 @@ def difference(one: Account, other: Account, pieces: Mapping[str, Piece]) -> Dif
 def unexplained(before: float, after: float) -> Difference:
     """A difference of which nothing is known but its size."""
     return Difference(before, after, 0.0, 0.0, after - before, (), False)
+
+
+def beside(one: Difference, before: float, after: float) -> Difference:
+    """A difference with what neighbours add on either side, in nats for ``a`` against ``b``."""
+    return replace(one, before=one.before + before, after=one.after + after, neighbours=after - before)
 
 
 def pieces_of(*cases: Case) -> dict[str, Piece]:

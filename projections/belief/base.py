@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from projections.belief.voices import Learnt
     from projections.case import Case, Ruling, Testimony
 
+TIE = 1e-12
+"""Probabilities that differ by no more are equal."""
+
 Weigh = Callable[["Testimony", "Source"], float]
 Believe = Callable[["Case", int, int], Mapping[str, float]]
 
@@ -84,7 +87,8 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Why:
     """A verdict taken apart, as ln(P(state)/P(against)): ``prior + Σ weights of heard + staleness = total`` nats, exactly, under
-    filtering. In hindsight each weight is what leaving the piece out would take away."""
+    filtering. In hindsight each weight is what leaving the piece out would take away. ``neighbours`` is one more term
+    where those of the place count."""
 
     verdict: Verdict
     state: str
@@ -95,3 +99,4 @@ class Why:
     staleness: float
     total: float
     additive: bool
+    neighbours: float = 0.0

@@ -138,6 +138,14 @@ class Params:
     )
     ruled_out: float = _assume(0.01, "likelihood", "open", "a ruling's weight on everything else")
 
+    coupling: float = _assume(
+        0.0,
+        "factor",
+        "rate",
+        "how much what is believed of neighbouring places counts for a place; 0: not at all",
+    )
+    coupling_reach: float = _assume(12.0, "km", "strength", "how far away a neighbour may lie")
+
     imprecise_points: int = _assume(
         64, "days", "positive", "an imprecise date is spread over at most this many days"
     )

@@ -6,7 +6,7 @@ nothing learned. The filter is ``chain``, what speaks is ``assembly``, the numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -14,17 +14,17 @@ import numpy as np
 
 from ledger.clocks import iso
 from projections.belief.assembly import Assembly, Key
+from projections.belief.base import TIE as TIE
 from projections.belief.base import UNKNOWN, Heard, Logic, Verdict, Why
 from projections.belief.happenings import happenings
 from projections.belief.labels import States
 from projections.belief.motion import Motion, motion
 from projections.blobs import Knot
 from projections.case import Case, Ruling, Testimony
+from projections.neighbours import lifted
 
 TALLY = Logic("tally", 1, summary="fixed party table and motion, copies discounted, nothing learned")
 
-TIE = 1e-12
-"""Probabilities that differ by no more are equal."""
 #: Pieces for which hindsight computes the exact leave-one-out weight; the others keep their filter term.
 _LEFT_OUT = 400
 
@@ -206,13 +206,17 @@ def names_of(rows: np.ndarray, states: States) -> list[str]:
     return [UNKNOWN if np.isnan(row[0]) else believed(states, row) for row in rows]
 
 
-def explain(case: Case, logic: Logic, day: int, known: int, state: str | None = None) -> Why:
+def explain(
+    case: Case, logic: Logic, day: int, known: int, state: str | None = None, nearby: Sequence[float] = ()
+) -> Why:
     """The verdict with every reason: weights in nats for the believed state against the runner-up, or for
-    ``state`` against the most probable other one."""
+    ``state`` against the most probable other one. ``nearby``, nats for each state, is what neighbours add."""
     if logic.believe is not None:
-        return _own_reasons(case, logic, day, known, state)
+        return _own_reasons(case, logic, day, known, state, nearby)
     assembly = Assembly.known_by(case, logic, known)
     verdict = verdict_of(assembly, day, known)
+    if nearby:
+        verdict = lifted(verdict, nearby)
     ignored = tuple(
         Heard(piece, 0.0, reason)
         for piece, reason in sorted(assembly.ignored.values(), key=lambda one: one[0].position)
@@ -221,6 +225,7 @@ def explain(case: Case, logic: Logic, day: int, known: int, state: str | None = 
         later = tuple(Heard(piece, 0.0, "speaks of a later day") for piece in assembly.heard.values())
         return Why(verdict, UNKNOWN, UNKNOWN, (), ignored + later, 0.0, 0.0, 0.0, True)
     a, b = _contest(verdict, assembly.states, state)
+    neighbours = nearby[a] - nearby[b] if nearby else 0.0
     hindsight = known > end_of(day)
     explanation = assembly.chain.explain(day, a, b, hindsight=hindsight)
     weights: dict[Key, float] = {}
@@ -248,8 +253,9 @@ def explain(case: Case, logic: Logic, day: int, known: int, state: str | None = 
         ignored + later,
         explanation.prior,
         explanation.staleness,
-        explanation.total,
+        explanation.total + neighbours,
         not hindsight,
+        neighbours,
     )
 
 
@@ -316,9 +322,12 @@ def _remark(assembly: Assembly, key: Key, piece: Testimony | Ruling) -> str | No
     return "; ".join(remarks) or None
 
 
-def _own_reasons(case: Case, logic: Logic, day: int, known: int, state: str | None) -> Why:
+def _own_reasons(
+    case: Case, logic: Logic, day: int, known: int, state: str | None, nearby: Sequence[float]
+) -> Why:
     """For a logic that judges by itself: what leaving each piece out does to ln(P(believed)/P(runner-up))."""
-    verdict = judge(case, logic, day, known)
+    own = judge(case, logic, day, known)
+    verdict = lifted(own, nearby) if nearby else own
     visible = cut(case, known)
     if verdict.believed == UNKNOWN:
         return Why(verdict, UNKNOWN, UNKNOWN, (), (), 0.0, 0.0, 0.0, False)
@@ -330,7 +339,7 @@ def _own_reasons(case: Case, logic: Logic, day: int, known: int, state: str | No
         p = verdict.probabilities
         return float(np.log(max(p[names[a]], floor)) - np.log(max(p[names[b]], floor)))
 
-    total = odds(verdict)
+    total = odds(own)
     heard = []
     for piece in visible.testimony:
         if piece.lo <= day:
@@ -339,4 +348,5 @@ def _own_reasons(case: Case, logic: Logic, day: int, known: int, state: str | No
     heard.sort(key=lambda one: (-abs(one.weight), one.piece.position))
     used = tuple(one for one in heard if one.weight)
     unused = tuple(Heard(one.piece, 0.0, "changes nothing in this logic") for one in heard if not one.weight)
-    return Why(verdict, names[a], names[b], used, unused, 0.0, 0.0, total, False)
+    neighbours = nearby[a] - nearby[b] if nearby else 0.0
+    return Why(verdict, names[a], names[b], used, unused, 0.0, 0.0, total + neighbours, False, neighbours)

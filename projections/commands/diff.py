@@ -171,10 +171,11 @@ def show(
 ) -> None:
     """Print a difference: whole as JSON, an interval a line as JSONL and CSV, with totals in a table."""
     jsonl = chosen is common.Format.jsonl
+    near = ("neighbours",) if any("neighbours" in change for change in answer["changes"]) else ()
     common.emit(
         answer,
         answer["changes"] if jsonl else [as_row(change, names) for change in answer["changes"]],
-        (*COLUMNS, *MORE) if chosen is common.Format.csv else COLUMNS,
+        (*COLUMNS, *MORE, *near) if chosen is common.Format.csv else COLUMNS,
         chosen,
         heading=heading if heading is not None else sides(answer),
         footing=[*summary(answer, names), *(footing or ())],
@@ -207,8 +208,14 @@ def reasons(change: dict[str, Any], names: Mapping[str, str]) -> list[str]:
             count, rest = count + 1, rest + one["change"]
     if count:
         parts.append(f"{_number(count, 'other')} {rest:+.3f}")
-    terms = (("prior", "prior"), ("staleness", "time"), ("remainder", "not explained"))
-    return parts + [f"{word} {change[name]:+.3f}" for name, word in terms if round(change[name], 3)]
+    terms = (
+        ("prior", "prior"),
+        ("staleness", "time"),
+        ("neighbours", "neighbours"),
+        ("remainder", "not explained"),
+    )
+    told = ((word, change.get(name, 0.0)) for name, word in terms)
+    return parts + [f"{word} {nats:+.3f}" for word, nats in told if round(nats, 3)]
 
 
 def sides(answer: dict[str, Any]) -> list[str]:

@@ -57,8 +57,25 @@ def why(
         for stance in ("for", "against", "ignored")
         for row in answer[stance]
     ]
+    rows += [_near(one) for one in answer.get("neighbours", ())]
     columns = (*COLUMNS, "hypothetical") if with_ and chosen is common.Format.csv else COLUMNS
     common.emit(answer, rows, columns, chosen, heading=_heading(answer), footing=_footing(answer))
+
+
+def _near(one: dict[str, Any]) -> dict[str, Any]:
+    """A neighbour as a line among the claims."""
+    p = one["probabilities"][one["believed"]]
+    return {
+        "stance": "neighbour",
+        "weight": one["weight"],
+        "claimant": one["name"],
+        "act": "believed",
+        "state": one["believed"],
+        "said": None,
+        "via": "",
+        "utterance": "",
+        "reason": f"p {p:.3f}, {one['km']:.1f} km away",
+    }
 
 
 def _heading(answer: dict[str, Any]) -> list[str]:
@@ -81,9 +98,10 @@ def _footing(answer: dict[str, Any]) -> list[str]:
     lines = []
     if answer["state"] != "unknown" and answer["additive"]:
         claims = sum(row["weight"] for name in ("for", "against") for row in answer[name])
+        near = f"  neighbours {answer['neighbours_sum']:+.3f}" if "neighbours_sum" in answer else ""
         lines.append(
             f"prior {answer['prior']:+.3f}  claims {claims:+.3f}  worn off by time {answer['staleness']:+.3f}"
-            f"  = {answer['total']:+.3f} nats"
+            f"{near}  = {answer['total']:+.3f} nats"
         )
     for clash in answer["contradictions"]:
         first, second = clash["utterances"]

@@ -149,12 +149,14 @@ def _hear_claim(heard: Heard, one: Told, earlier: list[tuple[Told, Label]]) -> N
     temper = PARAMS.doubt_exponent if data.get("act") == "doubts" else 1.0
     plain = emissions(STATES, SIDES[data["claimant"]], PARAMS)[label]
     loglik = plain * temper
+    own = 1.0
     if any(_foretold(other, said, one, label) for other, said in earlier):
-        loglik = np.log(PARAMS.copy_rate + (1 - PARAMS.copy_rate) * np.exp(loglik))
+        own = 1 - PARAMS.copy_rate  # what is only repeated was not looked at again
+        loglik = np.log(PARAMS.copy_rate + own * np.exp(loglik))
     first, last = days(data.get("valid", data["said"]))
     if data.get("valid_kind") == "throughout":
         heard.say(first, loglik)
-        heard.show(first, last, plain, PARAMS.throughout_rate * temper)
+        heard.show(first, last, plain, PARAMS.throughout_rate * temper * own)
         return
     for on in range(first, last + 1):
         heard.say(on, loglik / (last - first + 1))

@@ -27,7 +27,8 @@ from projections.learning.reference import rows_of
 from projections.learning.transcript import Rows
 from tests.conftest import CommandLine
 from tests.projections.test_columns import assert_same
-from tests.projections.worlds import DAYS, ZERO, Paper, Shelf, World, claim, end, laws, worlds
+from tests.projections.test_laws import carried
+from tests.projections.worlds import DAYS, TIGHT, ZERO, Paper, Shelf, World, claim, close, end, laws, worlds
 
 SOURCES = ("army", "brigade", "corps", "ministry", "witness", "map", "monitor", "agency")
 
@@ -121,6 +122,33 @@ def test_a_voice_of_which_nothing_was_learnt_is_heard_as_its_group() -> None:
     assert np.array_equal(np.array([*voice.spoken.values()]), found.logs[2, :-1])
     assert np.array_equal(np.array([*voice.shown.values()]), found.logs[5])
     assert voice.standing_rate == found.rates[5, 1]
+
+
+@laws(0.3)
+@given(worlds(replace(TIGHT, exact=True).but("correction"), least=4), st.integers(1, 3))
+def test_carriers_that_name_their_source_change_nothing(world: World, times: int) -> None:
+    spoken = [one for one in world.entries if one.name in ("claim-reported", "evidence-reported")]
+    repeats = [carried(one, n) for one in spoken for n in range(times)]
+    alone, echoed = world.shelf(), (world + repeats).shelf()
+    logic = learner(alone, [0, 20])
+    for place, question in alone.spots():
+        for day in (5, 25, DAYS):
+            one, other = (
+                judge(shelf.case(place, question), logic, ZERO + day, end(DAYS + 60))
+                for shelf in (alone, echoed)
+            )
+            assert close(one, other)
+
+
+@laws(0.3)
+@given(worlds(TIGHT, least=6), st.integers(0, DAYS + 5))
+def test_hindsight_on_the_last_day_spoken_of_is_the_filter(world: World, known: int) -> None:
+    shelf = world.shelf()
+    logic = learner(shelf, [0, 20])
+    for place, question in shelf.spots():
+        chain = Assembly.known_by(shelf.case(place, question), logic, end(known)).chain
+        if chain.days:
+            assert chain.smoothed(chain.days[-1]) == pytest.approx(chain.filtered(chain.days[-1]), abs=1e-12)
 
 
 def test_before_the_first_estimate_everybody_is_heard_as_assumed() -> None:

@@ -111,6 +111,14 @@ class Loaded:
     params: Path | None = None
 
     @property
+    def given(self) -> str:
+        """A mark of the parameters that a file put in place of the logic's own; nothing where none did."""
+        if self.params is None:
+            return ""
+        values = orjson.dumps(self.logic.params.to_dict(), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(values).hexdigest()[:16]
+
+    @property
     def spec(self) -> str:
         """What to write behind ``--logic`` to get it."""
         if self.kept:

@@ -79,11 +79,13 @@ _FOLDED = "CREATE TABLE IF NOT EXISTS folded (one INTEGER PRIMARY KEY CHECK (one
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """How far a view has come in whose ledger, and the fingerprint of the logic that made it."""
+    """How far a view has come in whose ledger, and the fingerprint of the logic that made it; ``given`` marks
+    parameters of a user's own."""
 
     anchor: Anchor
     fingerprint: str
     path: Path = Path()
+    given: str = ""
 
     @property
     def position(self) -> int:
@@ -118,7 +120,7 @@ class View:
         if "position" not in meta:
             return None
         at = Anchor(meta["ledger"], int(meta["position"]), meta["leaf"], meta.get("roots", ""))
-        return Stamp(at, meta["fingerprint"], self.path)
+        return Stamp(at, meta["fingerprint"], self.path, meta.get("given", ""))
 
     def put_stamp(self, stamp: Stamp) -> None:
         values = {
@@ -127,6 +129,7 @@ class View:
             "leaf": stamp.anchor.leaf,
             "roots": stamp.anchor.roots,
             "fingerprint": stamp.fingerprint,
+            "given": stamp.given,
         }
         self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(values.items()))
 
@@ -261,7 +264,7 @@ class Views:
             return Beliefs(view, taught(loaded, view))
         envelopes = self.envelopes(head)
         last = self.ledger.store.row(head)
-        goal = self._stamp(head, loaded.fingerprint, None if whole else stamp)
+        goal = replace(self._stamp(head, loaded.fingerprint, None if whole else stamp), given=loaded.given)
         known = instant_key(decode(last).recorded) if last else 0
         maker = Maker(self._workshop, envelopes, directory, loaded.logic, known)
         if view is None or stamp is None or whole:
@@ -277,8 +280,9 @@ class Views:
         return Maker(self._workshop, self.envelopes(head), directory, loaded.logic, known)
 
     def _others(self, loaded: Loaded) -> list[Stamp]:
-        """Views that other code made under the same name and version, the newest first."""
-        found = [one for one in self.stamps() if one.logic == loaded.logic.id]
+        """Views that other code made under the same name and version, the newest first; those under other
+        parameters of a user's own are views of another question."""
+        found = [one for one in self.stamps() if (one.logic, one.given) == (loaded.logic.id, loaded.given)]
         others = [one for one in found if one.fingerprint != loaded.fingerprint]
         return sorted(others, key=lambda one: (one.position, one.fingerprint), reverse=True)
 

@@ -23,7 +23,8 @@ def voices(desk: Desk, question: str, known: int, sources: list[str] | None = No
     logic, states = desk.loaded.logic, states_of(desk.directory, question)
     estimate = logic.learnt.by(question, known) if logic.learnt else None
     rows = []
-    for source in sorted(desk.directory.sources) if sources is None else sources:
+    living = [one for one in sorted(desk.directory.sources) if desk.directory.source_id(one) == one]
+    for source in living if sources is None else sources:
         side = desk.directory.sources[source].side
         relation = states.parties.index(side) if side in states.parties else None
         if estimate is None:

@@ -141,10 +141,10 @@ class Params:
     coupling: float = _assume(
         0.0,
         "factor",
-        "rate",
+        "weak",
         "how much what is believed of neighbouring places counts for a place; 0: not at all",
     )
-    coupling_reach: float = _assume(12.0, "km", "strength", "how far away a neighbour may lie")
+    coupling_reach: float = _assume(12.0, "km", "near", "how far away a neighbour may lie")
 
     imprecise_points: int = _assume(
         64, "days", "positive", "an imprecise date is spread over at most this many days"
@@ -239,6 +239,8 @@ _RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "row": ("shares above 0 that sum to 1", lambda v: 0 < v < 1),
     "open": ("a number above 0 and below 1", lambda v: 0 < v < 1),
     "closed": ("a number from 0 to 1", lambda v: 0 <= v <= 1),
+    "weak": ("a number from 0 to 100", lambda v: 0 <= v <= 100),
+    "near": ("a number above 0, at most 20040", lambda v: 0 < v <= 20_040),
     "rate": ("a finite number of 0 or more", lambda v: 0 <= v < math.inf),
     "strength": ("a finite number above 0", lambda v: 0 < v < math.inf),
     "growth": ("a number of 1 or more", lambda v: 1 <= v < math.inf),
@@ -269,8 +271,14 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
     raise Usage(f"{each.name} = {value!r} is not possible", where="belief parameters", remedy=remedy)
 
 
+#: Whole numbers from here on have no place in a float.
+_HUGE = 10**300
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < _HUGE if isinstance(value, int) else not math.isnan(value)
 
 
 def _plain(value: Any) -> Any:

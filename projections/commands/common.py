@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.commands import common
+from ledger.errors import ReplayDue, Usage
 from ledger.settings import database, setting
 from ledger.text import visible
+from projections import promotion
 from projections.desk import Desk
 
 if TYPE_CHECKING:
@@ -21,7 +24,11 @@ if TYPE_CHECKING:
 
 LogicOption = Annotated[
     str | None,
-    typer.Option("--logic", help="An installed logic, or FILE.py of your own.", show_default=False),
+    typer.Option(
+        "--logic",
+        help="An installed logic, or FILE.py of your own; NAME:FILE.toml with parameters.",
+        show_default=False,
+    ),
 ]
 ParamsOption = Annotated[
     Path | None,
@@ -79,10 +86,25 @@ def open_desk(db: Path | None, logic: str | None = None, params: Path | None = N
     progress = ProgressLine()
     named = setting("logic", logic)
     if params is not None:
+        if params.suffix != ".toml":
+            raise Usage(
+                "a file of parameters ends in .toml", where=str(params), remedy="give the path of a FILE.toml"
+            )
         named = f"{named or ''}:{params}"
     try:
         with Desk(database(db), logic=named, progress=progress) as desk:
-            yield desk
+            if desk.asked.params is not None and not desk.asked.kept:
+                promotion.keep(desk.asked.params, desk.asked.logic.id, desk.asked.fingerprint)
+            try:
+                yield desk
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                raise ReplayDue(
+                    f"a view is damaged ({error})",
+                    where=str(desk.views.root),
+                    remedy=f"`claims replay --logic {desk.asked.spec}` makes it anew from the ledger",
+                ) from None
     finally:
         progress.end()
 

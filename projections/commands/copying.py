@@ -28,6 +28,7 @@ def copying(
         str | None, typer.Option("--as-of", metavar="T", help="As known by then.", show_default=False)
     ] = None,
     logic: asking.LogicOption = None,
+    params: asking.ParamsOption = None,
     question: common.QuestionOption = "control",
     db: common.DbOption = None,
     format: common.FormatOption = None,
@@ -45,7 +46,7 @@ def copying(
     records who carried whose claim.
     """
     chosen = common.chosen_format(format, json)
-    with asking.open_desk(db, logic) as desk:
+    with asking.open_desk(db, logic, params) as desk:
         desk.directory.question(question)
         answer = suspicion.copying(desk, question, desk.known(as_of))
         names = {name: source.name for name, source in desk.directory.sources.items()}

@@ -64,8 +64,6 @@ def replay(
                 answer = compare.between_logics(desk, base, loaded, question, old=old)
         if loaded.file is not None and loaded.logic not in installed():
             promotion.keep(loaded.file, loaded.logic.id, loaded.fingerprint)
-        if loaded.params is not None:
-            promotion.keep(loaded.params, loaded.logic.id, loaded.fingerprint)
         quarantined = [*desk.views.quarantined(), *view.quarantined()]
         folded: list[dict[str, Any]] = []
         for projection in loaded.projections:

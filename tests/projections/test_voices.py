@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.errors import ReplayDue
 from projections.belief.assembly import Assembly
 from projections.belief.base import Logic
 from projections.belief.labels import States
@@ -22,6 +25,7 @@ from projections.case import states_of
 from projections.columns.judging import Judge
 from projections.columns.modes import kernel
 from projections.columns.testimony import Builder
+from projections.commands.common import open_desk
 from projections.envelopes.cache import Envelopes
 from projections.learning.reference import rows_of
 from projections.learning.transcript import Rows
@@ -251,7 +255,6 @@ def test_parameters_of_a_file_change_the_answer_and_the_fingerprint(
     mine = tmp_path / "mine.toml"
     mine.write_text("aligned_own = [0.6, 0.2, 0.2]\n", encoding="utf-8")
     plain = claims("as-of", "2025-12-16", "Kupyansk", db=copied)
-    claims("replay", "--params", mine, db=copied)
     asked = claims("as-of", "2025-12-16", "Kupyansk", "--params", mine, db=copied)
     assert asked["logic"]["fingerprint"] != plain["logic"]["fingerprint"]
     assert asked["answers"][0]["probabilities"] != plain["answers"][0]["probabilities"]
@@ -277,6 +280,33 @@ def test_logics_are_compared_under_other_parameters(
 ) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text("sojourn_contested = 5\n", encoding="utf-8")
-    claims("replay", "--params", mine, db=copied)
     answer = claims("diff", "--logic", f"tally..tally:{mine}", db=copied, ok=5)
     assert answer["totals"]["intervals"] > 0
+
+
+def test_asking_under_other_parameters_first_leaves_the_logic_as_it_was(
+    claims: CommandLine, copied: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(f"{copied}.views")
+    mine = tmp_path / "mine.toml"
+    mine.write_text("sojourn_held = 120\n", encoding="utf-8")
+    for options in (("--params", mine), (), ("--params", mine), ("--logic", f"tally:{mine}")):
+        claims("as-of", "2025-12-16", "Kupyansk", *options, db=copied)
+    listed = claims("logic", "list", db=copied)["logics"]
+    assert {(one["view"], one["code"]) for one in listed if one["logic"] == "tally@1"} == {
+        ("fresh", "installed"),
+        ("fresh", "kept"),
+    }
+
+
+def test_a_view_found_damaged_while_it_is_read_costs_one_line(demo: Path) -> None:
+    with pytest.raises(ReplayDue, match="a view is damaged") as caught, open_desk(demo, "tally"):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    assert "claims replay --logic tally@1" in str(caught.value)
+
+
+def test_a_merged_source_is_no_voice_of_its_own(claims: CommandLine, copied: Path) -> None:
+    before = {one["source"] for one in claims("logic", "voices", db=copied)["voices"]}
+    claims("source", "khartiia-brigade", "--merge-into", "khartiia", db=copied)
+    after = {one["source"] for one in claims("logic", "voices", db=copied)["voices"]}
+    assert before - after == {"khartiia-brigade"}

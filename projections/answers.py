@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from ledger.clocks import instant_key, iso, utc_text
+from ledger.codec import decode
 from projections.belief.base import UNKNOWN, Heard, Verdict, Why, jsonable
 from projections.belief.tally import DAY_US, EPOCH, end_of, explain, judge, read_knot
 from projections.blobs import Knot
-from projections.case import Case, Testimony, states_of
+from projections.case import Case, Ruling, Testimony, states_of
 from projections.desk import Clocks, Desk, Without
 from projections.many import Shapes
 from projections.neighbours import Around, Part
@@ -286,11 +287,24 @@ def _neighbours(desk: Desk, around: Around, parts: Sequence[Part], reasons: Why)
 
 def _heard(desk: Desk, clocks: Clocks, one: Heard) -> dict[str, Any]:
     line = _heard_line(one)
+    remarks = [one.reason, _erased(desk, clocks, one.piece)]
     if desk.supposed is not None:
         line["hypothetical"] = desk.supposed.made(one.piece)
-        remark = desk.supposed.remark(one.piece, clocks.known)
-        line["reason"] = "; ".join(filter(None, (one.reason, remark))) or None
+        remarks.append(desk.supposed.remark(one.piece, clocks.known))
+    line["reason"] = "; ".join(filter(None, remarks)) or None
     return line
+
+
+def _erased(desk: Desk, clocks: Clocks, piece: Testimony | Ruling) -> str | None:
+    """That the text of some report was erased on purpose. What it says stays, and so does its weight."""
+    entries = [report.entry for report in piece.reports] if isinstance(piece, Testimony) else [piece.id]
+    for entry in entries:
+        for row in desk.ledger.store.stream(entry.partition("@")[0]):
+            if row.position > clocks.position or not row.topic.startswith("entry-redacted/"):
+                continue
+            if decode(row).data.get("target") == entry:
+                return f"redacted at #{row.position}: its text is erased, what it says is kept"
+    return None
 
 
 def _heard_line(one: Heard) -> dict[str, Any]:

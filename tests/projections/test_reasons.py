@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ledger.book import Draft, Ledger
 from projections.wording import words
 from tests.conftest import CommandLine
 from tests.projections.worlds import World, claim, end, moment, told
@@ -132,6 +133,19 @@ def test_an_erased_body_takes_nothing_from_a_belief() -> None:
     assert [piece.id for piece in redacted.testimony] == [piece.id for piece in kept.testimony]
     assert redacted.poisoned == []
     assert all(piece.known <= end(60) for piece in redacted.testimony)
+
+
+def test_a_claim_whose_text_was_erased_says_so_and_weighs_the_same(copied: Path, claims: CommandLine) -> None:
+    before = claims("why", "2025-12-16", "Kupyansk", db=copied)
+    entry = before["for"][0]["utterance"]
+    with Ledger.open(copied) as ledger:
+        [receipt] = ledger.append([Draft.of("entry-redacted", {"target": entry, "by": "desk"})])
+    assert receipt.status == "new"
+    after = claims("why", "2025-12-16", "Kupyansk", db=copied)
+    assert f"redacted at #{receipt.position}" in after["for"][0]["reason"]
+    assert [row["weight"] for row in after["for"]] == [row["weight"] for row in before["for"]]
+    cut = claims("why", "2025-12-16", "Kupyansk", "--recorded-by", f"#{before['position']}", db=copied)
+    assert cut["for"][0]["reason"] == before["for"][0]["reason"]
 
 
 # -- origins -----------------------------------------------------------------------------------------------------

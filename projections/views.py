@@ -18,9 +18,9 @@ import sqlite3
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import orjson
 
@@ -40,6 +40,9 @@ from projections.envelopes.cache import Damaged, Envelopes
 from projections.making import Made, Maker, Spot, Workshop, reshapes, touched_by
 from projections.record import Record
 from projections.registry import Loaded, fingerprint
+
+if TYPE_CHECKING:
+    from projections.belief.voices import Learnt
 
 T = TypeVar("T")
 
@@ -155,6 +158,13 @@ class View:
             self.db.execute("DELETE FROM meta WHERE name IN ('building', 'finished')")
         else:
             self.db.execute("INSERT OR REPLACE INTO meta VALUES ('finished', ?)", (str(jobs),))
+
+    @cached_property
+    def learnt(self) -> Learnt:
+        """The estimates it was judged by. Read once: they never change, and tables made of them are known by them."""
+        from projections import lessons
+
+        return lessons.load(self.db)
 
     def quarantine(self, bad: Iterable[Quarantined]) -> None:
         self.db.executemany(
@@ -548,9 +558,7 @@ def taught(loaded: Loaded, view: View) -> Loaded:
     """A logic with what its view has learnt; any other as it is."""
     if not loaded.logic.learns:
         return loaded
-    from projections import lessons
-
-    return replace(loaded, logic=replace(loaded.logic, learnt=lessons.load(view.db)))
+    return replace(loaded, logic=replace(loaded.logic, learnt=view.learnt))
 
 
 def file_name(loaded: Loaded) -> str:

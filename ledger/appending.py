@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -18,7 +18,8 @@ from ledger.directory import Directory
 from ledger.drafts import Draft, Receipt, Status, stream_of
 from ledger.effective import effective
 from ledger.errors import Conflict, LedgerError, UnknownName, Unverified
-from ledger.store.base import NewRow, Reader, SealedBody, StoredRow, Writer
+from ledger.integrity.vault import Vault, owner_of
+from ledger.store.base import AnyBody, NewRow, SealedBody, StoredRow, Writer
 
 _OTHERWISE = "give a --key to record it as another report, or `claims correct` the entry"
 _REGISTERED = ("place", "source", "party", "question", "ledger")
@@ -39,6 +40,9 @@ class Prepared:
         return self.topic.partition("/")[0]
 
 
+Hidden = Literal["erased", "encrypted"]
+
+
 @dataclass(slots=True)
 class _Seen:
     """One event of a stream as the batch sees it: stored already, or earlier in the batch."""
@@ -46,7 +50,8 @@ class _Seen:
     position: int
     recorded: Recorded
     body: bytes | None
-    erased: bool
+    #: Why the body cannot be compared: it was erased, or it is encrypted under a key that is not here.
+    hidden: Hidden | None
 
 
 def prepare_all(drafts: Sequence[Draft], *, tolerant: bool) -> list[Prepared | Receipt]:
@@ -73,7 +78,8 @@ def _prepare(draft: Draft) -> Prepared:
 
 @dataclass(slots=True)
 class Batch:
-    """One append while the lock is held. ``recorded`` is its clock, ``size`` the head it began at."""
+    """One append while the lock is held. ``recorded`` is its clock, ``size`` the head it began at; ``opened`` gives a
+    body in clear, and ``vault`` encrypts new ones where there is one."""
 
     writer: Writer
     directory: Directory
@@ -81,6 +87,8 @@ class Batch:
     actor: str | None
     size: int
     salt: Callable[[int], bytes]
+    opened: Callable[[AnyBody | None], SealedBody | None]
+    vault: Vault | None = None
     rows: list[NewRow] = field(default_factory=list)
     _streams: dict[str, list[_Seen]] = field(default_factory=dict)
     _keys: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -114,7 +122,7 @@ class Batch:
     def _stream(self, stream: str) -> list[_Seen]:
         seen = self._streams.get(stream)
         if seen is None:
-            seen = [_seen(self.writer, row) for row in self.writer.stream(stream)]
+            seen = [self._seen(row) for row in self.writer.stream(stream)]
             self._streams[stream] = seen
         return seen
 
@@ -204,9 +212,9 @@ class Batch:
         position = self.size + len(self.rows) + 1
         leaf = orjson.loads(state)
         recorded = Recorded(position, leaf)
-        row = new_row(recorded, one.topic, state, sealed, marks)
+        row = new_row(recorded, one.topic, state, self._kept(one, sealed), marks)
         self.rows.append(row)
-        self._stream(one.stream).append(_Seen(position, recorded, one.body, False))
+        self._stream(one.stream).append(_Seen(position, recorded, one.body, None))
         if one.event.key is not None:
             self._keys[one.event.key] = (one.stream, position)
         for mark in row.marks:
@@ -215,12 +223,29 @@ class Batch:
             self.directory.apply(recorded, orjson.loads(one.body) if one.body else {})
         return recorded
 
+    def _kept(self, one: Prepared, sealed: SealedBody | None) -> AnyBody | None:
+        """The body as the store keeps it: under the key of whoever said the entry that the stream begins with."""
+        if self.vault is None or sealed is None:
+            return sealed
+        first = self._stream(one.stream)[:1]
+        name, data = (first[0].recorded.name, first[0].recorded.data) if first else (one.name, one.data)
+        return self.vault.seal(owner_of(name, data), sealed)
+
+    def _seen(self, row: StoredRow) -> _Seen:
+        recorded = codec.decode(row)
+        stored = self.writer.body(row.position) if recorded.body else None
+        sealed = self.opened(stored)
+        hidden: Hidden | None = None
+        if recorded.body and sealed is None:
+            hidden = "erased" if stored is None else "encrypted"
+        return _Seen(row.position, recorded, sealed.text if sealed else None, hidden)
+
 
 def new_row(
     recorded: Recorded,
     topic: str,
     state: bytes,
-    body: SealedBody | None,
+    body: AnyBody | None,
     twin_marks: tuple[int, ...] | None = None,
 ) -> NewRow:
     """An event with all that the store keeps beside it, worked out from the event alone. ``twin_marks``: those of
@@ -234,16 +259,8 @@ def new_row(
     return NewRow(recorded.stream, recorded.version, topic, state, body, key, marks, registry)
 
 
-def _seen(reader: Reader, row: StoredRow) -> _Seen:
-    recorded = codec.decode(row)
-    sealed = reader.body(row.position) if recorded.body else None
-    return _Seen(
-        row.position, recorded, sealed.text if sealed else None, bool(recorded.body) and sealed is None
-    )
-
-
 def _same_body(seen: _Seen, one: Prepared) -> bool:
-    return seen.erased or seen.body == one.body or _meant(seen.body) == _meant(one.body)
+    return seen.hidden is not None or seen.body == one.body or _meant(seen.body) == _meant(one.body)
 
 
 def _meant(body: bytes | None) -> dict[str, Any]:
@@ -254,7 +271,12 @@ def _meant(body: bytes | None) -> dict[str, Any]:
 
 
 def _already(seen: _Seen) -> Receipt:
-    return Receipt("already-redacted" if seen.erased else "already", seen.recorded.entry, seen.position)
+    status: dict[Hidden | None, Status] = {
+        None: "already",
+        "erased": "already-redacted",
+        "encrypted": "already-locked",
+    }
+    return Receipt(status[seen.hidden], seen.recorded.entry, seen.position)
 
 
 def _differences(seen: _Seen, one: Prepared) -> list[str]:

@@ -5,6 +5,7 @@ The first line is a header, every other one an event::
     {"schema":"export/1","ledger":…,"size":…,"root":hex}
     {"position":1,"stream":…,"version":1,"topic":…,"leaf":"the stored bytes",
      "salt":base64 or null,"body":"the bytes of the body" or null}
+    a body that is encrypted: "salt":null,"body":null,"key":its name,"sealed":base64
 
 Leaf and body are the stored bytes as text, never serialised anew. What the store keeps beside them (hashes,
 keys, marks) is not written: it follows from them. Reading trusts nothing: a line that a ledger of ours could
@@ -28,8 +29,9 @@ from ledger.appending import new_row
 from ledger.codec import Recorded
 from ledger.errors import BadEvent, Conflict, Unverified
 from ledger.events import BY_TYPE, Body
+from ledger.integrity.vault import BODIES, ENCRYPTED
 from ledger.rules import explain_validation
-from ledger.store.base import NewRow, SealedBody, Store, StoredRow, Writer
+from ledger.store.base import AnyBody, EncryptedBody, NewRow, SealedBody, Store, StoredRow, Writer
 
 SCHEMA = "export/1"
 _AT_ONCE = 2_000
@@ -62,7 +64,7 @@ def dump(store: Store, first: Header) -> Iterator[bytes]:
     for row in store.rows(1, first.size):
         while body is not None and body[0] < row.position:
             body = next(bodies, None)
-        sealed = body[1] if body is not None and body[0] == row.position else None
+        stored = body[1] if body is not None and body[0] == row.position else None
         yield _line(
             {
                 "position": row.position,
@@ -70,10 +72,18 @@ def dump(store: Store, first: Header) -> Iterator[bytes]:
                 "version": row.version,
                 "topic": row.topic,
                 "leaf": _text(row.state, row.position),
-                "salt": base64.b64encode(sealed.salt).decode() if sealed else None,
-                "body": _text(sealed.text, row.position) if sealed else None,
+                **_body_fields(stored, row.position),
             }
         )
+
+
+def _body_fields(stored: AnyBody | None, position: int) -> dict[str, str | None]:
+    match stored:
+        case SealedBody(salt, text):
+            return {"salt": base64.b64encode(salt).decode(), "body": _text(text, position)}
+        case EncryptedBody(key, sealed):
+            return {"salt": None, "body": None, "key": key, "sealed": base64.b64encode(sealed).decode()}
+    return {"salt": None, "body": None}
 
 
 def _line(values: dict[str, Any]) -> bytes:
@@ -110,6 +120,8 @@ def load(lines: Iterable[bytes], store: Store) -> Header:
 
 def _header(line: bytes) -> Header:
     values = _object(line, "line 1")
+    if str(values.get("schema")).startswith("export-redacted/"):
+        raise _broken("the export was redacted: without its texts it cannot be restored", "line 1")
     if values.get("schema") != SCHEMA:
         raise _broken(f"is no {SCHEMA}: the first line has no such schema", "line 1")
     ledger, size, root = values.get("ledger"), values.get("size"), values.get("root")
@@ -128,6 +140,7 @@ class _Loading:
     recorded: str = ""
     #: Bodies that are missing so far, entry → position; an ``entry-redacted`` takes its target out.
     missing: dict[str, int] = field(default_factory=dict)
+    encrypted: bool = False
 
     def take(self, lines: list[bytes]) -> None:
         rows: list[NewRow] = []
@@ -143,6 +156,7 @@ class _Loading:
             if recorded.name == "entry-redacted":
                 redactions.append((self.position, recorded.data["target"]))
             rows.append(row)
+            self.encrypted = self.encrypted or isinstance(row.body, EncryptedBody)
         try:
             self.writer.insert(rows, self.recorded)
         except Conflict as error:
@@ -197,6 +211,8 @@ class _Loading:
             )
         if self.position != self.header.size:
             raise _broken(f"{self.position} events where the header counts {self.header.size}", "the end")
+        if self.encrypted:  # what comes after is encrypted as well
+            self.writer.remember(BODIES, ENCRYPTED)
         root = self.writer.head().root.hex()
         if root != self.header.root:
             raise _broken(f"the root is {root}, the header says {self.header.root}", "the end")
@@ -234,8 +250,10 @@ def _stamped(recorded: Recorded) -> bool:
     )
 
 
-def _sealed(values: dict[str, Any], recorded: Recorded) -> SealedBody | None:
+def _sealed(values: dict[str, Any], recorded: Recorded) -> AnyBody | None:
     where = f"#{recorded.position}"
+    if "sealed" in values:
+        return _encrypted(values, recorded)
     salt, text = values.get("salt"), values.get("body")
     if salt is None and text is None:
         return None
@@ -254,6 +272,18 @@ def _sealed(values: dict[str, Any], recorded: Recorded) -> SealedBody | None:
     except (orjson.JSONDecodeError, ValidationError):
         raise _broken("the body has other fields than a body has", where) from None
     return sealed
+
+
+def _encrypted(values: dict[str, Any], recorded: Recorded) -> EncryptedBody:
+    """An encrypted body is taken as it is: without its key nobody can compare it with its leaf."""
+    where = f"#{recorded.position}"
+    key, text = values.get("key"), values["sealed"]
+    if not (isinstance(key, str) and isinstance(text, str)) or recorded.body is None:
+        raise _broken("it has an encrypted body that names no key, or that its leaf does not know of", where)
+    try:
+        return EncryptedBody(key, base64.b64decode(text, validate=True))
+    except ValueError:
+        raise _broken("the encrypted body is damaged", where) from None
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:

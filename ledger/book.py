@@ -1,7 +1,8 @@
 """The ledger: append, read, resolve. Everything that writes goes through ``Ledger.append``.
 
-An append is decided inside the write lock (``ledger.appending``), and ``recorded`` never goes back. The clock and
-the source of salts are injected, so that nothing in here depends on the machine.
+An append is decided inside the write lock (``ledger.appending``), and ``recorded`` never goes back. Where the ledger is
+signed, it returns only when a checkpoint of the new head is on the disk (``ledger.integrity.notary``). The clock and the
+source of salts are injected, so that nothing in here depends on the machine.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from ledger.codec import Recorded
 from ledger.directory import Directory
 from ledger.drafts import Draft, Receipt, Status, entry_id
 from ledger.effective import effective
-from ledger.errors import AmbiguousName, Conflict, UnknownName
+from ledger.errors import AmbiguousName, Conflict, LedgerError, NoLedger, UnknownName
 from ledger.settings import lock_timeout
-from ledger.store.base import SealedBody, Store, StoredRow, Writer
+from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store, StoredRow, Writer
 
 if TYPE_CHECKING:
     from ledger.appending import Prepared
+    from ledger.integrity.notary import Notary
+    from ledger.integrity.vault import Vault
 
 __all__ = ["Draft", "Ledger", "Receipt", "Status", "entry_id", "now", "random_bytes"]
 
@@ -49,31 +52,83 @@ class Ledger:
         *,
         clock: Callable[[], datetime] | None = None,
         salt: Callable[[int], bytes] | None = None,
+        notary: Notary | None = None,
     ) -> None:
         self.store = store
         self.clock = clock or now
+        self.notary = notary
         self._salt = salt or random_bytes
         self._directory: Directory | None = None
+        self._vault: Vault | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, readonly: bool = False, **injected: Any) -> Ledger:
-        """Open what is there; never creates. Raises ``NoLedger``."""
+        """Open what is there; never creates. Raises ``NoLedger``, and ``Unverified`` where what is there says that it
+        is not signed and has checkpoints all the same."""
         from ledger.store.sqlite import SqliteStore
 
-        return cls(SqliteStore.open(Path(path), readonly=readonly, timeout=lock_timeout()), **injected)
+        store = SqliteStore.open(Path(path), readonly=readonly, timeout=lock_timeout())
+        if readonly:
+            return cls(store, **injected)
+        from ledger.integrity.notary import Notary, refuse_sealed
+
+        try:
+            refuse_sealed(store, Path(path))
+            return cls(store, notary=Notary.of(store, Path(path)), **injected)
+        except BaseException:
+            store.close()
+            raise
 
     @classmethod
     def create(
-        cls, path: str | Path, *, ledger: str | None = None, title: str | None = None, **injected: Any
+        cls,
+        path: str | Path,
+        *,
+        ledger: str | None = None,
+        title: str | None = None,
+        signed: bool = True,
+        encrypted: bool = False,
+        **injected: Any,
     ) -> Ledger:
-        """Make a new file and record ``ledger-opened``. ``ledger`` defaults to a random id."""
-        from ledger.store.sqlite import SqliteStore
+        """Make a new file and record ``ledger-opened``. ``ledger`` defaults to a random id.
+
+        ``signed`` makes a key, in the folder of keys (``ledger.integrity.keys``), and a checkpoint after every append;
+        without it nothing shows later that the file was changed. ``encrypted`` keeps every body under a key of its
+        source's. Raises ``LedgerError`` where something is in the way, ``WriteFailed`` where it cannot be written.
+        """
+        from ledger.integrity import notary, vault
+        from ledger.integrity.journal import Journal
 
         salt = injected.get("salt", os.urandom)
         name = ledger or f"ledger-{salt(16).hex()}"
         opening = Draft.of("ledger-opened", {"ledger": name, "title": title})  # before there is a file
-        book = cls(SqliteStore.create(Path(path), timeout=lock_timeout()), **injected)
-        book.append([opening])
+        left = Journal(Path(path))
+        if left.exists() and not Path(path).exists():
+            raise LedgerError(
+                "there are checkpoints of another ledger here",
+                where=str(left.path),
+                remedy="Choose another path, or move them out of the way",
+            )
+        book = cls(_empty_store(Path(path)), **injected)
+        try:
+            made = notary.make(Path(path), name) if signed else None
+
+            def settle(writer: Writer) -> None:
+                """In the opening's own transaction: no ledger is ever open and not yet what it should be."""
+                if made is not None:
+                    made.sign_from_here(writer)
+                if encrypted:
+                    writer.remember(vault.BODIES, vault.ENCRYPTED)
+
+            book.append([opening], within=settle)
+            if made is not None:
+                made.acknowledge(book.store)
+                book.notary = made
+        except BaseException:  # nothing was acknowledged yet, and half a ledger would be in the way
+            book.close()
+            for one in (Path(path), left.path):
+                one.unlink(missing_ok=True)
+            raise
         return book
 
     def __enter__(self) -> Ledger:
@@ -127,9 +182,32 @@ class Ledger:
         )
 
     def body(self, position: int) -> dict[str, Any]:
-        """The body of an event as plain values; ``{}`` where it has none or it was erased."""
-        sealed = self.store.body(position)
+        """The body of an event as plain values; ``{}`` where it has none, it was erased, or its key is not here."""
+        sealed = self.opened(self.store.body(position))
         return dict(orjson.loads(sealed.text)) if sealed else {}
+
+    def opened(self, body: AnyBody | None) -> SealedBody | None:
+        """A body in clear; None where there is none, or where it is encrypted under a key that is not here."""
+        if not isinstance(body, EncryptedBody):
+            return body
+        return self.vault.open(body)
+
+    @property
+    def vault(self) -> Vault:
+        """The keys of encrypted bodies."""
+        if self._vault is None:
+            from ledger.integrity.vault import Vault
+
+            opening = self.event(1)
+            self._vault = Vault(str(opening.data.get("ledger")) if opening else "", self._salt)
+        return self._vault
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether new bodies are encrypted."""
+        from ledger.integrity.vault import BODIES, ENCRYPTED
+
+        return self.store.setting(BODIES) == ENCRYPTED
 
     def effective(self, entry: str) -> tuple[str, dict[str, Any]] | None:
         """(event name, author fields after corrections) of an entry id; None where there is none."""
@@ -140,13 +218,20 @@ class Ledger:
         """The registry as of the head, or as of an earlier position."""
         if at is not None:
             return Directory.fold(
-                pair for pair in map(_registry_pair, self.store.registry_rows()) if pair[0].position <= at
+                pair
+                for pair in map(self._registry_pair, self.store.registry_rows())
+                if pair[0].position <= at
             )
         directory = self._directory or Directory()
-        for recorded, body in map(_registry_pair, self.store.registry_rows(directory.position)):
+        for recorded, body in map(self._registry_pair, self.store.registry_rows(directory.position)):
             directory.apply(recorded, body)
         self._directory = directory
         return directory
+
+    def _registry_pair(self, pair: tuple[StoredRow, AnyBody | None]) -> tuple[Recorded, dict[str, Any]]:
+        row, body = pair
+        sealed = self.opened(body)
+        return codec.decode(row), orjson.loads(sealed.text) if sealed else {}
 
     # -- appending ---------------------------------------------------------------------------------
 
@@ -158,26 +243,36 @@ class Ledger:
         actor: str | None = None,
         dry_run: bool = False,
         tolerant: bool = False,
+        within: Callable[[Writer], None] | None = None,
     ) -> list[Receipt]:
         """Record a batch, whole or not at all, and say what became of each draft.
 
         ``expected`` is the position the head must have (``Conflict`` otherwise). ``tolerant`` turns the
         refusal of one draft into a receipt with status ``conflict`` or ``rejected`` and records the rest.
-        ``dry_run`` decides everything and records nothing.
+        ``within`` is called in the same transaction, after the batch was written.
+        ``dry_run`` decides everything and records nothing. Raises ``Unverified`` where the record no longer holds what
+        it is known to have held.
         """
         from ledger.appending import prepare_all  # with the models, which reading does without
 
         prepared = prepare_all(drafts, tolerant=tolerant)
         try:
             with self.store.writer() as writer:
+                if self.notary is not None:
+                    self.notary.check(writer)
                 receipts = self._decide(writer, prepared, expected, actor, tolerant)
                 if dry_run:
                     raise _DryRun
+                if within is not None:
+                    within(writer)
         except _DryRun:
             self._directory = None
         except BaseException:
             self._directory = None
             raise
+        else:
+            if self.notary is not None:
+                self.notary.acknowledge(self.store)
         return receipts
 
     def _decide(
@@ -198,11 +293,36 @@ class Ledger:
             )
         # A clock set back never takes the ledger back with it.
         recorded = max(utc_text(self.clock()), head.recorded or "")
-        batch = Batch(writer, self.directory(), recorded, actor, head.size, self._salt)
+        vault = self.vault if head.size and self.encrypts else None
+        batch = Batch(writer, self.directory(), recorded, actor, head.size, self._salt, self.opened, vault)
         receipts = batch.take_all(prepared, tolerant=tolerant)
         if batch.rows:
             writer.insert(batch.rows, batch.recorded)
         return receipts
+
+
+def _empty_store(path: Path) -> Store:
+    """A new store; or one that is there and holds nothing, because whoever made it died before its opening."""
+    from ledger.store.sqlite import SqliteStore
+
+    try:
+        return SqliteStore.create(path, timeout=lock_timeout())
+    except NoLedger:
+        raise
+    except LedgerError:
+        if not _holds_nothing(path):
+            raise
+        return SqliteStore.open(path, timeout=lock_timeout())
+
+
+def _holds_nothing(path: Path) -> bool:
+    from ledger.store.sqlite import SqliteStore
+
+    try:
+        with SqliteStore.open(path, readonly=True, timeout=lock_timeout()) as store:
+            return store.head().size == 0
+    except LedgerError:
+        return False
 
 
 class _DryRun(Exception):
@@ -211,8 +331,3 @@ class _DryRun(Exception):
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
-
-
-def _registry_pair(pair: tuple[StoredRow, SealedBody | None]) -> tuple[Recorded, dict[str, Any]]:
-    row, sealed = pair
-    return codec.decode(row), orjson.loads(sealed.text) if sealed else {}

@@ -11,7 +11,7 @@ from ledger.errors import BadEvent, LedgerError
 if TYPE_CHECKING:  # the models and pydantic cost half the start of a look-up, which needs neither
     from ledger import events
 
-Status = Literal["new", "already", "already-redacted", "conflict", "rejected"]
+Status = Literal["new", "already", "already-redacted", "already-locked", "conflict", "rejected"]
 
 #: Streams of events that have neither an author's id nor a derived one.
 _FIXED_STREAMS = {"ledger-opened": "ledger", "logic-promoted": "logic"}
@@ -61,6 +61,8 @@ class Receipt:
             return f"already recorded at #{self.position} {self.entry}"
         if self.status == "already-redacted":
             return f"already recorded (redacted) at #{self.position} {self.entry}"
+        if self.status == "already-locked":
+            return f"already recorded (its text is encrypted, and the key is not here) at #{self.position} {self.entry}"
         return str(self.error)
 
 

@@ -16,12 +16,14 @@ from ledger.effective import apply_changes
 @dataclass(frozen=True, slots=True)
 class Life:
     """``recorded`` is the event itself; ``data`` and ``body`` are its fields after corrections. ``erased``
-    says that it had a body which is gone. ``befell`` are later events about it, in order."""
+    says that it had a body which is gone, ``locked`` that it has one whose key is not here. ``befell`` are later events
+    about it, in order."""
 
     recorded: Recorded
     data: dict[str, Any]
     body: dict[str, Any]
     erased: bool
+    locked: bool
     befell: tuple[Recorded, ...]
 
 
@@ -37,9 +39,11 @@ def life(ledger: Ledger, entry: str) -> Life:
     if own.version > 1:
         later = [one for one in later if one.data.get("target") == entry]
     data, body = own.data, ledger.body(own.position)
-    erased = own.body is not None and ledger.store.body(own.position) is None
+    stored = ledger.store.body(own.position)
+    erased = own.body is not None and stored is None
+    locked = stored is not None and ledger.opened(stored) is None
     for one in later:
         if one.name == "entry-corrected" and one.data["target"] == entry:
             data = apply_changes(data, one.data.get("changes", {}))
             body = apply_changes(body, ledger.body(one.position).get("changes", {}))
-    return Life(own, data, body, erased, tuple(later))
+    return Life(own, data, body, erased, locked, tuple(later))

@@ -1,8 +1,8 @@
 """Where a setting comes from: flag, then environment, then the project's file, then the user's, then default.
 
 The project's file is ``claims.toml`` in the working folder or the nearest one above it; the user's is
-``config.toml`` in the platform's configuration folder. Both may hold ``db``, ``actor``, ``logic`` and
-``format``. A relative ``db`` in a file is relative to that file.
+``config.toml`` in the platform's configuration folder. Both may hold ``db``, ``actor``, ``logic``, ``format`` and
+``keys`` (the folder of signing keys). A relative ``db`` or ``keys`` in a file is relative to that file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from ledger.errors import Usage
 
-NAMES = ("db", "actor", "logic", "format")
+NAMES = ("db", "actor", "logic", "format", "keys")
 #: Tried in the working folder when nothing names a ledger.
 DEFAULT_FILES = ("claims.db", "demo.db")
 _LONGEST_WAIT = 86_400.0
@@ -33,7 +33,7 @@ def setting(name: str, flag: str | None = None, environ: Mapping[str, str] | Non
         if path is not None and path.is_file():
             value = _read(path).get(name)
             if value is not None:
-                if name == "db" and "://" not in value:
+                if name in ("db", "keys") and "://" not in value and not value.startswith("~"):
                     return str(path.parent / value)
                 return str(value)
     return None

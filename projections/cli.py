@@ -48,6 +48,11 @@ COMMANDS = {
     "logic": "projections.commands.logic",
     "log": "ledger.commands.log",
     "show": "ledger.commands.show",
+    "verify": "ledger.commands.verify",
+    "checkpoint": "ledger.commands.checkpoint",
+    "receipt": "ledger.commands.receipt",
+    "redact": "ledger.commands.redact",
+    "seal": "ledger.commands.seal",
     "export": "ledger.commands.export",
     "restore": "ledger.commands.restore",
 }

@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ from hypothesis import settings
 # A busy machine is no failure of a law: no deadlines. (Where CI is set, hypothesis is also derandomised.)
 settings.register_profile("steady", settings.default, deadline=None)
 settings.load_profile("steady")
+
+# Keys that tests make never lie among the user's own; what they sign with does not outlive the run.
+_KEYS = tempfile.TemporaryDirectory(prefix="claims-keys-")
+os.environ["CLAIMS_KEYS"] = _KEYS.name
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "kupyansk" / "events.jsonl"
 
@@ -65,7 +70,13 @@ class CommandLine(ABC):
         said = self._run(
             argv,
             stdin,
-            clean | {"XDG_CONFIG_HOME": str(self.folder), "CLAIMS_LOGICS": str(self.folder / "logics")} | env,
+            clean
+            | {
+                "XDG_CONFIG_HOME": str(self.folder),
+                "CLAIMS_LOGICS": str(self.folder / "logics"),
+                "CLAIMS_KEYS": os.environ["CLAIMS_KEYS"],
+            }
+            | env,
         )
         shown = f"claims {' '.join(argv)}\nexit {said.code}, not {ok}\n{said.out[-2000:]}{said.err[-2000:]}"
         assert said.code == ok, shown

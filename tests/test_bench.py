@@ -122,11 +122,12 @@ def test_a_ledger_written_straight_into_its_tables_is_the_one_that_appending_mak
     with stage.empty(appended) as ledger:
         for batch in stage.batched(generator.drafts(6_000)):
             ledger.append(batch)
-    for table in sqlite_schema._TABLES:
+    for table in sqlite_schema._TABLES | sqlite_schema._SINCE_2:
         rows = []
+        keys = "WHERE name NOT IN ('signed', 'origins')" if table == "ledger_setting" else ""
         for path in (appended, laid_down):
             with closing(sqlite3.connect(path)) as raw:
-                rows.append(raw.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall())
+                rows.append(raw.execute(f"SELECT * FROM {table} {keys} ORDER BY 1").fetchall())
         assert rows[0] == rows[1], table
 
 
@@ -138,7 +139,7 @@ def test_a_kept_ledger_is_built_once_and_is_still_there_afterwards(tmp_path: Pat
         done = bench(work, "replay", "--claims", "100", "--keep", str(kept))
         assert done.returncode == 0, done.stderr
     assert "building" not in done.stderr
-    [ledger] = kept.iterdir()
+    [ledger] = kept.glob("*.db")
     with Ledger.open(ledger, readonly=True) as book:
         assert book.store.head().size > 100
 

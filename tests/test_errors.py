@@ -30,6 +30,7 @@ from ledger import errors
 from ledger.text import visible
 from projections.cli import COMMANDS
 from tests.conftest import CommandLine, InProcess, Said, Script
+from tests.copies import copy_ledger
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "errors"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -126,6 +127,9 @@ WANTED = {
     "backtest": "truth.csv",
     "diff": "2025-12-16..2025-12-17",
     "show": "party:RU",
+    "receipt": "party:RU",
+    "redact": "c-0b13aa6fac44 --yes",
+    "seal": "closed.db",
 }
 MAKERS = ("init", "demo", "restore")
 
@@ -268,8 +272,9 @@ def console_script() -> Path:
 
 
 def quiet() -> dict[str, str]:
-    """The environment without the caller's settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("CLAIMS_")}
+    """The environment without the caller's settings, but for the tests' own keys."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLAIMS_")}
+    return kept | {"CLAIMS_KEYS": os.environ["CLAIMS_KEYS"]}
 
 
 # -- making the mistake --------------------------------------------------------------------------------
@@ -289,6 +294,7 @@ def reproduce(name: str, claims: CommandLine, demo: Path) -> None:
     changed = {file for file, content in files_in(here).items() if before.pop(file, None) != content} | set(
         before
     )
+    changed -= {f"{name}.checkpoints" for name in case.writes}
     assert changed == set(case.writes), "files were made or changed that the case does not name"
     for after in case.after:
         told = spoken(claims, after.run, after.exit)
@@ -389,7 +395,7 @@ def prepare(step: str | dict[str, Any], here: Path, demo: Path) -> None:
 
 def lend(demo: Path, target: Path) -> None:
     """The ledger that ``claims demo`` makes, and its views, without making it again."""
-    shutil.copy2(demo, target)
+    copy_ledger(demo, target)
     shutil.copytree(f"{demo}.views", f"{target}.views")
 
 

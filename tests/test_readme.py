@@ -38,7 +38,11 @@ class Clock:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, a clock that can be foretold, and salts that repeat."""
-    for name in [name for name in os.environ if name.startswith("CLAIMS_") and name != "CLAIMS_UPDATE"]:
+    for name in [
+        name
+        for name in os.environ
+        if name.startswith("CLAIMS_") and name not in ("CLAIMS_UPDATE", "CLAIMS_KEYS")
+    ]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("CLAIMS_LOGICS", str(tmp_path / "logics"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FIXTURE, CommandLine
+from tests.copies import copy_ledger
 
 KUPYANSK = "geonames:703656"
 RADKIVKA = "Radkivka, Kharkiv oblast"
@@ -94,7 +94,7 @@ def asking(
     if logic is None:
         return Asking(claims, demo)
     if logic not in _COPIES:
-        _COPIES[logic] = Path(shutil.copy2(demo, tmp_path_factory.mktemp("under") / "demo.db"))
+        _COPIES[logic] = copy_ledger(demo, tmp_path_factory.mktemp("under") / "demo.db")
     options: list[object] = ["--logic", logic.partition(",")[0]]
     if logic.endswith("week"):
         often = _COPIES[logic].with_name("often.toml")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger import backup, codec
+from ledger import backup, codec, publication
 from ledger.book import Ledger
 from ledger.commands import common
 from ledger.directory import Directory
@@ -23,6 +23,8 @@ COLUMNS = (
     *("published", "target", "based_on", "marks", "corrected", "retracted", "judged"),
     *("url", "title", "quote", "note"),
 )
+#: Columns whose values lie in bodies.
+FROM_BODIES = ("claimant_name", "url", "title", "quote", "note")
 
 
 def export(
@@ -31,12 +33,25 @@ def export(
     ] = "-",
     db: common.DbOption = None,
     format: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    redacted: Annotated[
+        bool, typer.Option("--redacted", help="Leave out every text: to publish. Cannot be restored.")
+    ] = False,
+    round_coordinates: Annotated[
+        bool,
+        typer.Option("--round-coordinates", help="With --redacted: to a tenth of a degree, about 11 km."),
+    ] = False,
 ) -> None:
     """Write the whole ledger as JSONL, from which `claims restore` makes the same ledger again.
 
     Leaves, bodies, positions and the root come back unchanged: a backup that can also be read. --format csv
     writes a flat table of the claims as corrected, for spreadsheets: it loses the rest and cannot be restored.
+    --redacted leaves out quotes, notes, titles, addresses and the names of sources; what is left can still be hashed
+    up to the root.
     """
+    if round_coordinates and not redacted:
+        raise Usage(
+            "--round-coordinates goes with --redacted", remedy="an export to restore from changes nothing"
+        )
     if format not in ("jsonl", "csv"):
         raise Usage(
             f"no format {format!r}", where="--format", remedy="choose jsonl (a backup) or csv (a table)"
@@ -45,8 +60,12 @@ def export(
         head = backup.header(ledger.store)
         if format == "jsonl":
             lines, what = backup.dump(ledger.store, head), "events"
+            if redacted:
+                decimals = publication.DECIMALS if round_coordinates else None
+                lines = publication.dump(ledger.store, head, decimals)
         else:
-            lines, what = common.csv_lines(_claims(ledger, head.size), COLUMNS), "claims"
+            columns = tuple(one for one in COLUMNS if not (redacted and one in FROM_BODIES))
+            lines, what = common.csv_lines(_claims(ledger, head.size), columns), "claims"
         if file == "-":
             _print(lines)
             return

@@ -14,6 +14,8 @@ import typer
 from ledger import backup
 from ledger.commands import common
 from ledger.errors import LedgerError, NoLedger, Unverified, Usage
+from ledger.integrity import notary
+from ledger.integrity.journal import Journal
 from ledger.settings import setting
 from ledger.store.sqlite import SqliteStore
 
@@ -33,12 +35,18 @@ def restore(
 
     Every leaf, every body and the root are checked; when anything is wrong, exit 6 and no file is left. That
     an export is consistent does not say that it is the one you made: --root compares it with a root that you
-    kept elsewhere.
+    kept elsewhere. The new ledger is signed under an origin of its own.
     """
     target = _target(db)
     if target.exists():
         raise LedgerError("already exists", where=str(target), remedy="Restore into a new file, --db NEW")
     common.check_target(target)
+    if Journal(target).exists():
+        raise LedgerError(
+            "there are checkpoints of another ledger here",
+            where=str(Journal(target).path),
+            remedy="Choose another path, or move them out of the way",
+        )
     partial = target.with_name(f"{target.name}.restoring")
     _remove(partial)
     try:
@@ -47,12 +55,15 @@ def restore(
         if root is not None and root.casefold() != found.root:
             raise Unverified(f"the root is {found.root}, not {root}", where=file, remedy=_OTHER_ROOT)
         _publish(partial, target)
+        with closing(SqliteStore.open(target)) as store:
+            made, _ = notary.begin(store, target, found.ledger)
     except LedgerError as error:
         error.where = ": ".join(filter(None, (file, error.where))) if error.where != file else file
         raise
     finally:
         _remove(partial)
     print(common.cell(f"{target}: {found.size:,} events of {found.ledger}, root {found.root}"))
+    common.say(f"signed from here on by {made.key}")
 
 
 def _target(db: Path | None) -> Path:

@@ -50,6 +50,7 @@ def _answer(ledger: Ledger, lived: Life) -> dict[str, Any]:
         "leaf_hash": row.leaf_hash.hex() if row else None,
         "body_hash": one.body,
         "erased": lived.erased,
+        "locked": lived.locked,
         "fields": one.data,
         "corrected": lived.data if lived.data != one.data else None,
         "body": lived.body,
@@ -86,6 +87,8 @@ def _lines(ledger: Ledger, lived: Life, answer: dict[str, Any]) -> list[str]:
     ]
     if lived.erased:
         lines.append(_pair("body", "erased"))
+    if lived.locked:
+        lines.append(_pair("body", "encrypted, and its key is not here (CLAIMS_KEYS names the folder)"))
     for name, value in lived.body.items():
         lines.append(_pair(name.replace("_", " "), value))
     for later in lived.befell:

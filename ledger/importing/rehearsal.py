@@ -14,12 +14,13 @@ from typing import Any
 
 from ledger.errors import Conflict
 from ledger.integrity.tree import leaf_hash
-from ledger.store.base import Head, NewRow, SealedBody, Store, StoredRow, Writer
+from ledger.store.base import AnyBody, EncryptedBody, Head, NewRow, SealedBody, Store, StoredRow, Writer
 
 _SCHEMA = """
 CREATE TABLE rehearsed (
   position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, topic TEXT NOT NULL,
-  state BLOB NOT NULL, leaf_hash BLOB NOT NULL, salt BLOB, body BLOB, key TEXT UNIQUE, registry INTEGER,
+  state BLOB NOT NULL, leaf_hash BLOB NOT NULL, salt BLOB, body BLOB, cipher_key TEXT, key TEXT UNIQUE,
+  registry INTEGER,
   UNIQUE (stream, version)
 ) STRICT;
 CREATE TABLE mark (mark INTEGER NOT NULL, position INTEGER NOT NULL) STRICT;
@@ -72,12 +73,48 @@ class RehearsalStore:
         own = self._db.execute("SELECT position FROM mark WHERE mark = ? ORDER BY position", (mark,))
         return [*below, *(position for (position,) in own)]
 
-    def body(self, position: int) -> SealedBody | None:
+    def body(self, position: int) -> AnyBody | None:
         if position <= self._size:
             return self._below.body(position)
-        query = "SELECT salt, body FROM rehearsed WHERE position = ?"
+        query = "SELECT cipher_key, salt, body FROM rehearsed WHERE position = ?"
         found = self._db.execute(query, (position,)).fetchone()
-        return _sealed(*found) if found else None
+        return _body(*found) if found else None
+
+    def hashes(self, height: int, first: int, stop: int) -> Sequence[bytes]:
+        return self._below.hashes(height, first, stop)  # of the layer below: nobody proves a rehearsal
+
+    def setting(self, name: str) -> str | None:
+        return self._below.setting(name)
+
+    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
+        found = {key: self.position_of_key(key) for key in keys}
+        return {key: position for key, position in found.items() if position is not None}
+
+    def key_count(self, last: int | None = None) -> int:
+        stop = self._head.size if last is None else last
+        [(own,)] = self._db.execute("SELECT count(key) FROM rehearsed WHERE position <= ?", (stop,))
+        return self._below.key_count(min(stop, self._size)) + int(own)
+
+    def raw_rows(self, first: int, last: int) -> Sequence[tuple[Any, ...]]:
+        found = self.rows(first, last)
+        return [(*row, *_columns(self.body(row.position))) for row in found]
+
+    def marks(self, first: int = 1, last: int | None = None) -> Iterator[tuple[int, int]]:
+        stop = self._head.size if last is None else last
+        yield from self._below.marks(first, min(stop, self._size))
+        sql = "SELECT position, mark FROM mark WHERE position BETWEEN ? AND ? ORDER BY position, mark"
+        yield from self._db.execute(sql, (first, stop))
+
+    def registered(self, first: int = 1, last: int | None = None) -> Iterator[int]:
+        stop = self._head.size if last is None else last
+        yield from self._below.registered(first, min(stop, self._size))
+        yield from (
+            row.position
+            for row in self._rows("registry AND position BETWEEN ? AND ? ORDER BY 1", first, stop)
+        )
+
+    def faults(self) -> Iterator[str]:
+        return self._below.faults()
 
     def rows(self, start: int = 1, stop: int | None = None, *, batch: int = 2_000) -> Iterator[StoredRow]:
         last = self._head.size if stop is None else stop
@@ -90,14 +127,14 @@ class RehearsalStore:
         for row in self._rows("position BETWEEN ? AND ? ORDER BY position", start, last):
             yield row.position, row.state
 
-    def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
+    def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:
         for row, sealed in self._below.registry_rows(after):
             if row.position <= self._size:
                 yield row, sealed
         for row in self._rows("registry AND position > ? ORDER BY position", after):
             yield row, self.body(row.position)
 
-    def bodies(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, SealedBody]]:
+    def bodies(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, AnyBody]]:
         last = self._head.size if stop is None else stop
         yield from self._below.bodies(start, min(last, self._size))
         for row in self._rows("body IS NOT NULL AND position BETWEEN ? AND ? ORDER BY position", start, last):
@@ -139,11 +176,23 @@ class RehearsalStore:
         return range(first, first + len(rows))
 
     def _insert(self, position: int, row: NewRow, leaf: bytes) -> None:
-        salt, body = (row.body.salt, row.body.text) if row.body else (None, None)
+        key, salt, body = _columns(row.body)
         values: tuple[Any, ...] = (position, row.stream, row.version, row.topic, row.state, leaf)
-        values += (salt, body, row.key, row.registry)
-        self._db.execute("INSERT INTO rehearsed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        values += (salt, body, key, row.key, row.registry)
+        self._db.execute("INSERT INTO rehearsed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         self._db.executemany("INSERT INTO mark VALUES (?, ?)", [(mark, position) for mark in row.marks])
+
+    def erase(self, positions: Sequence[int]) -> None:
+        raise NotImplementedError("nothing is erased in a rehearsal")
+
+    def reseal(self, bodies: Sequence[tuple[int, EncryptedBody]]) -> None:
+        raise NotImplementedError("nothing is erased in a rehearsal")
+
+    def remember(self, name: str, value: str) -> None:
+        raise NotImplementedError("a rehearsal is forgotten")
+
+    def compact(self) -> None:
+        """There is nothing to do: what was rehearsed goes when the file does."""
 
     def close(self) -> None:
         """Forget what was rehearsed. The store below stays open."""
@@ -154,5 +203,20 @@ class RehearsalStore:
             yield StoredRow(*row)
 
 
-def _sealed(salt: bytes | None, body: bytes | None) -> SealedBody | None:
-    return SealedBody(salt, body) if salt is not None and body is not None else None
+def _columns(body: AnyBody | None) -> tuple[str | None, bytes | None, bytes | None]:
+    """(key, salt, text) of a body; of an encrypted one the key's name and what it seals."""
+    match body:
+        case SealedBody(salt, text):
+            return None, salt, text
+        case EncryptedBody(key, sealed):
+            return key, None, sealed
+    return None, None, None
+
+
+def _body(key: str | None, salt: bytes | None, body: bytes | None) -> AnyBody | None:
+    if body is None:
+        return None
+    if key is not None:
+        return EncryptedBody(key, body)
+    assert salt is not None
+    return SealedBody(salt, body)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ledger.integrity.tree import Frontier
 
@@ -41,6 +41,17 @@ class SealedBody:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptedBody:
+    """The same, encrypted. ``key`` names the key, which is never in the store; ``sealed`` is what it opens."""
+
+    key: str
+    sealed: bytes
+
+
+AnyBody = SealedBody | EncryptedBody
+
+
+@dataclass(frozen=True, slots=True)
 class NewRow:
     """One event about to be written.
 
@@ -53,7 +64,7 @@ class NewRow:
     version: int
     topic: str
     state: bytes
-    body: SealedBody | None = None
+    body: AnyBody | None = None
     key: str | None = None
     marks: tuple[int, ...] = ()
     registry: bool = False
@@ -108,8 +119,17 @@ class Reader(Protocol):
         """Positions recorded under a mark, ascending."""
         ...
 
-    def body(self, position: int) -> SealedBody | None:
+    def body(self, position: int) -> AnyBody | None:
         """The body of a row; None when it has none or when it was erased."""
+        ...
+
+    def hashes(self, height: int, first: int, stop: int) -> Sequence[bytes]:
+        """Roots of perfect subtrees of the tree (``ledger.integrity.proof.Nodes``): at height 0 the leaf hashes
+        number ``first`` to ``stop - 1``, above it the nodes that were kept when they became whole."""
+        ...
+
+    def setting(self, name: str) -> str | None:
+        """What the store was told to remember of itself under a name; None where nothing."""
         ...
 
 
@@ -123,6 +143,19 @@ class Writer(Reader, Protocol):
         (stream, version) or key is taken) or ``WriteFailed`` what earlier calls wrote is still there, and the
         writer may go on. Raises ``Unverified`` when the rows behind the head are not where it says.
         """
+        ...
+
+    def erase(self, positions: Sequence[int]) -> None:
+        """Take the bodies of some rows away for good. Their bytes are gone from the store's files after
+        ``Store.compact``. Positions without a body are passed over."""
+        ...
+
+    def reseal(self, bodies: Sequence[tuple[int, EncryptedBody]]) -> None:
+        """Put bodies that are encrypted anew in the place of those that stood at their positions."""
+        ...
+
+    def remember(self, name: str, value: str) -> None:
+        """Set a setting."""
         ...
 
 
@@ -143,16 +176,48 @@ class Store(Reader, Protocol):
         columns nor the hashes beside the bytes; ``rows`` and an audit do."""
         ...
 
-    def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
+    def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:
         """Rows written with ``registry=True`` at positions above ``after``, with their bodies, in order."""
         ...
 
-    def bodies(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, SealedBody]]:
+    def bodies(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, AnyBody]]:
         """Position and body of every row that still has one, in order."""
         ...
 
     def find_streams(self, prefix: str, limit: int = 10) -> list[str]:
         """Stream ids that begin with ``prefix`` (for abbreviated ids), ascending, at most ``limit``."""
+        ...
+
+    def raw_rows(self, first: int, last: int) -> Sequence[tuple[Any, ...]]:
+        """The rows from ``first`` to ``last`` as they lie there, whatever types they have: the fields of ``StoredRow``,
+        then the salt and text of a body and the key and seal of an encrypted one, None where there is none. For an
+        audit, which trusts nothing."""
+        ...
+
+    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
+        """Key → position, for those that were recorded. Takes any number of keys."""
+        ...
+
+    def key_count(self, last: int | None = None) -> int:
+        """How many keys were recorded up to position ``last``, or in all."""
+        ...
+
+    def marks(self, first: int = 1, last: int | None = None) -> Iterator[tuple[int, int]]:
+        """The (position, mark) from ``first`` to ``last``, in that order."""
+        ...
+
+    def registered(self, first: int = 1, last: int | None = None) -> Iterator[int]:
+        """The positions of rows written with ``registry=True`` from ``first`` to ``last``, ascending."""
+        ...
+
+    def faults(self) -> Iterator[str]:
+        """What only the store can tell of itself: damage in its files, and sums over what it keeps beside the rows
+        that no longer come out. Nothing: all is well."""
+        ...
+
+    def compact(self) -> None:
+        """Rewrite the files so that no byte of what was erased is left in them. Raises ``Locked`` while others
+        read or write."""
         ...
 
     def writer(self) -> AbstractContextManager[Writer]:

@@ -7,6 +7,7 @@ what a row names; the library's factory is left out because it does.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,12 +19,26 @@ from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import Conflict, LedgerError, Unverified, WriteFailed
 from ledger.store import sqlite_durability, sqlite_schema
-from ledger.store.base import Head, NewRow, SealedBody, StoredRow
+from ledger.store.base import AnyBody, EncryptedBody, Head, NewRow, SealedBody, StoredRow
 from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
-from ledger.store.sqlite_recorder import LAST_POSITION, LedgerRecorder, read_head
+from ledger.store.sqlite_recorder import (
+    LAST_POSITION,
+    MARK_SUMS,
+    MARKS,
+    NO_MARKS,
+    REMEMBER,
+    SETTING,
+    LedgerRecorder,
+    hashes,
+    keep_nodes,
+    mark_sums,
+    read_head,
+    setting,
+)
 
 _ROW = "e.rowid, e.originator_id, e.originator_version, e.topic, e.state, e.leaf_hash"
 _LAST = 2**63 - 1  # SQLite's largest integer: a position beyond it cannot be asked for
+_AT_A_STROKE = 1 << 16  # leaves hashed at a time when the tree is made anew
 _AT_ONCE = 500  # ids in one query, far below SQLite's limit of parameters
 
 
@@ -80,11 +95,24 @@ class _Reads(ABC):
     def marked(self, mark: int) -> list[int]:
         return [at for (at,) in self._ask("SELECT position FROM ledger_mark WHERE mark = ? ORDER BY 1", mark)]
 
-    def body(self, position: int) -> SealedBody | None:
+    def body(self, position: int) -> AnyBody | None:
         if not 1 <= position <= _LAST:
             return None
         found = self._ask("SELECT salt, body FROM ledger_body WHERE position = ?", position)
-        return _sealed(position, *found[0]) if found else None
+        if found:
+            return _sealed(position, *found[0])
+        found = self._ask("SELECT key, sealed FROM ledger_cipher WHERE position = ?", position)
+        return _encrypted(position, *found[0]) if found else None
+
+    def hashes(self, height: int, first: int, stop: int) -> list[bytes]:
+        """See ``Reader.hashes``."""
+        with self._reading() as cursor:
+            return hashes(cursor, height, first, stop)
+
+    def setting(self, name: str) -> str | None:
+        """See ``Reader.setting``."""
+        with self._reading() as cursor:
+            return setting(cursor, name)
 
 
 def _typed(found: Iterable[tuple[Any, ...]]) -> Iterator[StoredRow]:
@@ -116,6 +144,12 @@ def _sealed(position: int, salt: object, body: object) -> SealedBody:
     if type(salt) is not bytes or type(body) is not bytes:
         raise Unverified("the body has other types than were written", where=f"#{position}")
     return SealedBody(salt, body)
+
+
+def _encrypted(position: int, key: object, sealed: object) -> EncryptedBody:
+    if type(key) is not str or type(sealed) is not bytes:
+        raise Unverified("the encrypted body has other types than were written", where=f"#{position}")
+    return EncryptedBody(key, sealed)
 
 
 class SqliteWriter(_Reads):
@@ -152,6 +186,25 @@ class SqliteWriter(_Reads):
                 raise
             cursor.execute("RELEASE batch")
             return positions
+
+    def erase(self, positions: Sequence[int]) -> None:
+        """See ``Writer.erase``."""
+        with self._reading() as cursor:
+            for table in ("ledger_body", "ledger_cipher"):
+                cursor.executemany(f"DELETE FROM {table} WHERE position = ?", [(one,) for one in positions])
+
+    def reseal(self, bodies: Sequence[tuple[int, EncryptedBody]]) -> None:
+        """See ``Writer.reseal``."""
+        with self._reading() as cursor:
+            cursor.executemany(
+                "UPDATE ledger_cipher SET key = ?, sealed = ? WHERE position = ?",
+                [(body.key, body.sealed, at) for at, body in bodies],
+            )
+
+    def remember(self, name: str, value: str) -> None:
+        """See ``Writer.remember``."""
+        with self._reading() as cursor:
+            cursor.execute(REMEMBER, (name, value))
 
     def _undo(self, cursor: LedgerCursor) -> None:
         try:
@@ -210,8 +263,11 @@ class SqliteStore(_Reads):
         sqlite_schema.check_file(path)
         datastore = LedgerDatastore(path, readonly=readonly, timeout=timeout)
         try:
-            with datastore.reading():
-                return cls(LedgerRecorder(datastore), datastore)
+            with datastore.reading() as cursor:
+                [(version,)] = cursor.ask("PRAGMA user_version")
+            if version < sqlite_schema.SCHEMA_VERSION:
+                _bring_up(datastore, readonly=readonly)
+            return cls(LedgerRecorder(datastore), datastore)
         except BaseException:
             datastore.close()
             raise
@@ -245,11 +301,26 @@ class SqliteStore(_Reads):
         if self._datastore.pool.readonly:
             raise WriteFailed("opened for reading only", where=self.where)
         with self._datastore.transaction(commit=True) as cursor:
+            self._refuse_cut(cast(LedgerCursor, cursor))
             writer = SqliteWriter(self.recorder, cast(LedgerCursor, cursor))
             try:
                 yield writer
             finally:
                 writer.end()
+
+    def _refuse_cut(self, cursor: LedgerCursor) -> None:
+        """Raise ``Unverified`` for a file that is shorter than what it says of itself. With a write-ahead log it may be
+        shorter: then the rest lies in the log."""
+        if cursor.ask("PRAGMA journal_mode") == [("wal",)]:
+            return
+        [(pages,)], [(size,)] = cursor.ask("PRAGMA page_count"), cursor.ask("PRAGMA page_size")
+        there = os.stat(self._datastore.pool.path).st_size
+        if there < pages * size:
+            raise Unverified(
+                f"the file was cut off: it has {there:,} bytes and says that it has {pages * size:,}",
+                where=self.where,
+                remedy="Nothing was recorded; keep this file as evidence, and restore a backup or an export",
+            )
 
     def rows(self, start: int = 1, stop: int | None = None, *, batch: int = 2_000) -> Iterator[StoredRow]:
         """See ``Store.rows``. ``batch`` is the number of rows held in memory."""
@@ -283,29 +354,101 @@ class SqliteStore(_Reads):
             yield from found
             at = found[-1][0] + 1
 
-    def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, SealedBody | None]]:
+    def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:
         # CROSS JOIN keeps the short list of positions the outer loop.
         some = (
-            f"SELECT b.salt, b.body, {_ROW} FROM ledger_registry g "
+            f"SELECT b.salt, b.body, c.key, c.sealed, {_ROW} FROM ledger_registry g "
             "CROSS JOIN stored_events e ON e.rowid = g.position "
             "LEFT JOIN ledger_body b ON b.position = g.position "
+            "LEFT JOIN ledger_cipher c ON c.position = g.position "
             f"WHERE g.position > ? ORDER BY g.position LIMIT {_AT_ONCE}"
         )
         while found := self._ask(some, min(after, _LAST)):
-            for (salt, body, *_), row in zip(found, _typed(each[2:] for each in found), strict=True):
+            for columns, row in zip(found, _typed(each[4:] for each in found), strict=True):
                 after = row.position
-                yield row, None if salt is None else _sealed(after, salt, body)
+                yield row, _either(after, *columns[:4])
 
-    def bodies(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, SealedBody]]:
+    def bodies(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, AnyBody]]:
         at, last = max(start, 1), min(_LAST if stop is None else stop, _LAST)
-        window = "SELECT position, salt, body FROM ledger_body WHERE position BETWEEN ? AND ?"
+        window = (
+            "SELECT position, salt, body, NULL, NULL FROM ledger_body WHERE position BETWEEN ?1 AND ?2 UNION ALL "
+            "SELECT position, NULL, NULL, key, sealed FROM ledger_cipher WHERE position BETWEEN ?1 AND ?2"
+        )
         while at <= last:
             found = self._ask(f"{window} ORDER BY position LIMIT {_AT_ONCE}", at, last)
             if not found:
                 return
-            for position, salt, body in found:
-                yield position, _sealed(position, salt, body)
+            for position, *columns in found:
+                body = _either(position, *columns)
+                assert body is not None
+                yield position, body
             at = found[-1][0] + 1
+
+    def raw_rows(self, first: int, last: int) -> list[tuple[Any, ...]]:
+        """See ``Store.raw_rows``."""
+        return self._ask(
+            f"SELECT {_ROW}, b.salt, b.body, c.key, c.sealed FROM stored_events e "
+            "LEFT JOIN ledger_body b ON b.position = e.rowid LEFT JOIN ledger_cipher c ON c.position = e.rowid "
+            "WHERE e.rowid BETWEEN ? AND ? ORDER BY e.rowid",
+            *(first, min(last, _LAST)),
+        )
+
+    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
+        """See ``Store.positions_of_keys``."""
+        found: dict[str, int] = {}
+        wanted = list(filter(_storable, keys))
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = wanted[at : at + _AT_ONCE]
+            sql = f"SELECT key, position FROM ledger_key WHERE key IN ({','.join('?' * len(some))})"
+            found.update(cast("list[tuple[str, int]]", self._ask(sql, *some)))
+        return found
+
+    def key_count(self, last: int | None = None) -> int:
+        """See ``Store.key_count``."""
+        upto = _LAST if last is None else last
+        return int(self._ask("SELECT count(*) FROM ledger_key WHERE position <= ?", upto)[0][0])
+
+    def marks(self, first: int = 1, last: int | None = None) -> Iterator[tuple[int, int]]:
+        """See ``Store.marks``."""
+        sql = "SELECT position, mark FROM ledger_mark WHERE position BETWEEN ? AND ? ORDER BY position, mark"
+        yield from self._ask(sql, first, _LAST if last is None else last)
+
+    def registered(self, first: int = 1, last: int | None = None) -> Iterator[int]:
+        """See ``Store.registered``."""
+        sql = "SELECT position FROM ledger_registry WHERE position BETWEEN ? AND ? ORDER BY position"
+        yield from (at for (at,) in self._ask(sql, first, _LAST if last is None else last))
+
+    def faults(self) -> Iterator[str]:
+        """See ``Store.faults``."""
+        for (found,) in self._ask("PRAGMA integrity_check(10)"):
+            if found != "ok":
+                yield f"SQLite finds the file damaged: {found}"
+        # One statement each: what it sees is one moment, whoever appends meanwhile.
+        [(promised, *sums)] = self._ask(f"SELECT ({SETTING}), {MARK_SUMS} FROM ledger_mark", MARKS)
+        if " ".join(map(str, sums)) != (promised or NO_MARKS):
+            yield "the marks by which twins are found are not those that were written"
+        counter = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'stored_events'"
+        [(ids, last)] = self._ask(f"SELECT ({counter}), ({LAST_POSITION})")
+        if ids != last:
+            yield f"the counter of positions stands at {ids}, the last event is #{last}"
+
+    def compact(self) -> None:
+        """See ``Store.compact``."""
+        with self._datastore.get_connection(commit=True) as connection:
+            cursor = cast(LedgerCursor, connection.cursor())
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.close()
+
+    def copy_to(self, target: Path) -> None:
+        """Write all of it into a new file, as of now. Raises ``WriteFailed`` where that cannot be done."""
+        with self._datastore.get_connection(commit=False) as connection:
+            cursor = cast(LedgerCursor, connection.cursor())
+            try:
+                cursor.execute("VACUUM INTO ?", (str(target),))
+            finally:
+                cursor.close()
 
     def find_streams(self, prefix: str, limit: int = 10) -> list[str]:
         if not _storable(prefix):
@@ -314,3 +457,29 @@ class SqliteStore(_Reads):
         following = "SELECT DISTINCT originator_id FROM stored_events WHERE originator_id >= ?"
         found = self._ask(f"{following} ORDER BY originator_id LIMIT ?", prefix, max(limit, 0))
         return [stream for (stream,) in found if type(stream) is str and stream.startswith(prefix)]
+
+
+def _either(position: int, salt: object, body: object, key: object, sealed: object) -> AnyBody | None:
+    if salt is not None:
+        return _sealed(position, salt, body)
+    return None if key is None else _encrypted(position, key, sealed)
+
+
+def _bring_up(datastore: LedgerDatastore, *, readonly: bool) -> None:
+    """Give a ledger of schema version 1 what version 2 keeps beside the rows; what is recorded stays as it is.
+
+    Raises ``NoLedger`` where it was opened for reading, which never writes.
+    """
+    path = datastore.pool.path
+    if readonly:
+        raise sqlite_schema.older(path)
+    with datastore.transaction(commit=True) as cursor:
+        assert isinstance(cursor, LedgerCursor)
+        raw = cursor.sqlite_cursor.connection
+        if cursor.ask("PRAGMA user_version") != [(1,)]:
+            return  # somebody else was faster
+        sqlite_schema.add_since_2(raw)
+        size = read_head(cursor, str(path)).size
+        for first in range(0, size, _AT_A_STROKE):
+            keep_nodes(cursor, first, hashes(cursor, 0, first, min(first + _AT_A_STROKE, size)))
+        cursor.execute(REMEMBER, (MARKS, mark_sums(cursor)))

@@ -219,7 +219,10 @@ class LedgerPool(SQLiteConnectionPool):
             self.db_name, uri=True, isolation_level=None, check_same_thread=False, timeout=self.timeout
         )
         try:
-            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", f"cache_size = -{_CACHE_KIB}"):
+            for pragma in (
+                *("trusted_schema = OFF", "cell_size_check = ON", "secure_delete = ON"),
+                f"cache_size = -{_CACHE_KIB}",
+            ):
                 raw.execute(f"PRAGMA {pragma}")
             if not self._recognised:  # before anything is set: a stranger's database stays as it is
                 sqlite_schema.recognise(raw, self.path)

@@ -9,12 +9,22 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 
 from ledger.errors import Unverified
+from ledger.integrity.proof import new_nodes
 from ledger.integrity.tree import Frontier, leaf_hash
-from ledger.store.base import Head, NewRow
+from ledger.store.base import EncryptedBody, Head, NewRow, SealedBody
 from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
 
 LAST_POSITION = "SELECT coalesce(max(rowid), 0) FROM stored_events"
 _HEAD = "SELECT size, frontier, recorded FROM ledger_head"
+REMEMBER = (
+    "INSERT INTO ledger_setting (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+)
+SETTING = "SELECT value FROM ledger_setting WHERE name = ?"
+MARKS = "marks"
+MARK_SUMS = ", ".join(
+    ("count(*)", *(f"coalesce(sum({part}), 0)" for part in ("mark >> 32", "mark & 4294967295", "position")))
+)
+NO_MARKS = "0 0 0 0"
 _SET_HEAD = "UPDATE ledger_head SET size = ?, frontier = ?, recorded = ?"
 
 
@@ -57,6 +67,7 @@ class LedgerRecorder(SQLiteApplicationRecorder):
         frontier = head.frontier.extend(leaves)
         self._expect_last(c, frontier.size)
         positions = range(head.size + 1, frontier.size + 1)
+        keep_nodes(c, head.size, leaves)
         _insert_beside(c, positions, rows)
         c.execute(_SET_HEAD, (frontier.size, frontier.to_bytes(), recorded or head.recorded))
         return positions
@@ -75,18 +86,69 @@ class LedgerRecorder(SQLiteApplicationRecorder):
 def _insert_beside(c: LedgerCursor, positions: range, rows: Sequence[NewRow]) -> None:
     """Bodies, keys, marks and the list of registry rows; an empty list costs nothing."""
     placed = list(zip(positions, rows, strict=False))
-    bodies = [(at, row.body.salt, row.body.text) for at, row in placed if row.body is not None]
+    plain = [(at, row.body.salt, row.body.text) for at, row in placed if isinstance(row.body, SealedBody)]
+    ciphers = [
+        (at, row.body.key, row.body.sealed) for at, row in placed if isinstance(row.body, EncryptedBody)
+    ]
     keys = [(row.key, at) for at, row in placed if row.key is not None]
     marks = [(mark, at) for at, row in placed for mark in set(row.marks)]
     registry = [(at,) for at, row in placed if row.registry]
     for statement, parameters in (
-        ("INSERT INTO ledger_body (position, salt, body) VALUES (?, ?, ?)", bodies),
+        ("INSERT INTO ledger_body (position, salt, body) VALUES (?, ?, ?)", plain),
+        ("INSERT INTO ledger_cipher (position, key, sealed) VALUES (?, ?, ?)", ciphers),
         ("INSERT INTO ledger_key (key, position) VALUES (?, ?)", keys),
         ("INSERT INTO ledger_mark (mark, position) VALUES (?, ?)", marks),
         ("INSERT INTO ledger_registry (position) VALUES (?)", registry),
     ):
         if parameters:
             c.executemany(statement, parameters)
+    if marks:
+        before = setting(c, MARKS) or NO_MARKS
+        sums = tuple(old + new for old, new in zip(map(int, before.split()), _sums(marks), strict=True))
+        c.execute(REMEMBER, (MARKS, " ".join(map(str, sums))))
+
+
+def _sums(marks: Sequence[tuple[int, int]]) -> tuple[int, int, int, int]:
+    """Their number, the sums of their upper and lower 32 bits, and that of their positions: no single change of a
+    mark leaves all four as they were, and SQLite can add them up."""
+    return (
+        len(marks),
+        sum(mark >> 32 for mark, _ in marks),
+        sum(mark & 0xFFFFFFFF for mark, _ in marks),
+        sum(at for _, at in marks),
+    )
+
+
+def mark_sums(c: LedgerCursor) -> str:
+    """The same sums over the marks that are there, as they are remembered."""
+    [found] = c.ask(f"SELECT {MARK_SUMS} FROM ledger_mark")
+    return " ".join(map(str, found))
+
+
+def keep_nodes(c: LedgerCursor, size: int, leaves: Sequence[bytes]) -> None:
+    """Keep the tree's inner nodes that become whole when ``leaves`` follow on ``size`` rows."""
+    made = new_nodes(size, leaves, lambda height, first, stop: hashes(c, height, first, stop))
+    if made:
+        c.executemany("INSERT INTO ledger_node (height, number, hash) VALUES (?, ?, ?)", made)
+
+
+def hashes(c: LedgerCursor, height: int, first: int, stop: int) -> list[bytes]:
+    """See ``Reader.hashes``."""
+    if height:
+        sql = "SELECT hash FROM ledger_node WHERE height = ? AND number >= ? AND number < ? ORDER BY number"
+        found = c.ask(sql, (height, first, stop))
+    else:
+        sql = "SELECT leaf_hash FROM stored_events WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+        found = c.ask(sql, (first, stop))
+    if any(type(one) is not bytes for (one,) in found):
+        raise Unverified("a hash of the tree is of another type than was written")
+    return [one for (one,) in found]
+
+
+def setting(c: LedgerCursor, name: str) -> str | None:
+    """See ``Reader.setting``."""
+    found = c.ask(SETTING, (name,))
+    return str(found[0][0]) if found else None
 
 
 def read_head(c: LedgerCursor, where: str) -> Head:

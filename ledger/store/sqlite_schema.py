@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
 APPLICATION_ID = 0x434C4C47  # "CLLG"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 _SMALLEST = 512  # bytes of the smallest page
 
@@ -61,6 +61,26 @@ _TABLES = {
     "ledger_registry": "CREATE TABLE ledger_registry (position INTEGER PRIMARY KEY) STRICT",
 }
 
+#: What version 2 added: the tree's inner nodes at every fourth height, encrypted bodies, and what the file says of
+#: itself (who signs it, whether it is sealed, sums over its marks).
+_SINCE_2 = {
+    "ledger_node": """CREATE TABLE ledger_node (
+  height INTEGER NOT NULL CHECK (height >= 4 AND height % 4 = 0),
+  number INTEGER NOT NULL CHECK (number >= 0),
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (height, number)
+) STRICT, WITHOUT ROWID""",
+    "ledger_cipher": """CREATE TABLE ledger_cipher (
+  position INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT""",
+    "ledger_setting": """CREATE TABLE ledger_setting (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID""",
+}
+
 _TRIGGERS = {
     "stored_events_no_update": """CREATE TRIGGER stored_events_no_update BEFORE UPDATE ON stored_events
 BEGIN SELECT RAISE(ABORT, 'a recorded event is never changed: append a correction'); END""",
@@ -74,7 +94,7 @@ WHEN EXISTS (SELECT 1 FROM stored_events
 BEGIN SELECT RAISE(ABORT, 'a recorded event is never replaced: append another'); END""",
 }
 
-_OBJECTS = _TABLES | _TRIGGERS
+_OBJECTS = {1: _TABLES | _TRIGGERS, 2: _TABLES | _SINCE_2 | _TRIGGERS}
 
 
 def uri(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = False) -> str:
@@ -94,7 +114,8 @@ def make(path: Path, timeout: float) -> None:
         raise LedgerError(
             "its folder does not exist", where=where, remedy=f"Make it first: `mkdir -p {folder}`"
         )
-    if os.path.exists(path) and (not os.path.isfile(path) or os.path.getsize(path)):
+    there = os.path.exists(path) and (not os.path.isfile(path) or os.path.getsize(path))
+    if there and not _never_made(path, timeout):
         raise _taken(where)
     try:
         raw = sqlite3.connect(uri(path, "rwc"), uri=True, isolation_level=None, timeout=timeout)
@@ -110,12 +131,26 @@ def make(path: Path, timeout: float) -> None:
         ) from error
 
 
+def _never_made(path: Path, timeout: float) -> bool:
+    """Whether somebody was killed while making a ledger here, so that nothing is in it once that is rolled back."""
+    if not os.path.isfile(path) or not os.path.exists(f"{path}-journal"):
+        return False
+    try:
+        raw = sqlite3.connect(uri(path, "rw"), uri=True, timeout=timeout)
+        try:
+            return bool(raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0)
+        finally:
+            raw.close()
+    except sqlite3.Error:
+        return False
+
+
 def _write_schema(raw: sqlite3.Connection, where: str) -> None:
     raw.execute("PRAGMA synchronous = EXTRA")
     raw.execute("BEGIN IMMEDIATE")
     if raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         raise _taken(where)  # another process was faster
-    for statement in _OBJECTS.values():
+    for statement in _OBJECTS[SCHEMA_VERSION].values():
         raw.execute(statement)
     raw.execute("INSERT INTO ledger_head (id, size, frontier, recorded) VALUES (1, 0, x'', NULL)")
     raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -178,18 +213,39 @@ def recognise(raw: sqlite3.Connection, path: Path) -> None:
             where=str(path),
             remedy="Use a newer claim-ledger",
         )
-    _compare(raw, path)
+    _compare(raw, path, _OBJECTS[version])
 
 
-def _compare(raw: sqlite3.Connection, path: Path) -> None:
+def version_of(raw: sqlite3.Connection) -> int:
+    """The schema version of a ledger that was recognised."""
+    return int(raw.execute("PRAGMA user_version").fetchone()[0])
+
+
+def older(path: Path) -> NoLedger:
+    """The refusal to read a file of an earlier schema, which only a writing command can bring up to date."""
+    return NoLedger(
+        f"has an earlier schema than version {SCHEMA_VERSION}",
+        where=str(path),
+        remedy="Bring it up to date, which changes no event: `claims checkpoint --new-origin`",
+    )
+
+
+def add_since_2(raw: sqlite3.Connection) -> None:
+    """Make what version 2 added, inside the caller's transaction; filling it is the caller's."""
+    for statement in _SINCE_2.values():
+        raw.execute(statement)
+    raw.execute("PRAGMA user_version = 2")
+
+
+def _compare(raw: sqlite3.Connection, path: Path, objects: dict[str, str]) -> None:
     """Every object of ours is there, word for word, and nothing of a stranger's hangs on our tables."""
     found: dict[str, str] = {}
     for kind, name, table, sql in raw.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"):
-        if name in _OBJECTS:
+        if name in objects:
             found[name] = sql
-        elif kind == "trigger" or (table in _TABLES and sql is not None):
+        elif kind == "trigger" or (table in objects and sql is not None):
             raise _tampered(path, f"{kind} {name} is none of the ledger's")
-    for name, sql in _OBJECTS.items():
+    for name, sql in objects.items():
         if found.get(name) != sql:
             kind = "trigger" if name in _TRIGGERS else "table"
             raise _tampered(path, f"{kind} {name} is {'altered' if name in found else 'missing'}")

@@ -10,7 +10,6 @@ how fast: a table of its own, which ``all`` leaves out.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -91,9 +90,9 @@ def _believe(asked: argparse.Namespace) -> int:
     """The table of beliefs."""
     with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
         stage = Stage(Path(folder))
-        os.environ["CLAIMS_VIEWS"] = str(stage.views)
         try:
-            rows = belief.run(stage, asked.only, asked.data, asked.maps, asked.logic.split(","))
+            with stage.set():
+                rows = belief.run(stage, asked.only, asked.data, asked.maps, asked.logic.split(","))
         except (LedgerError, OSError, RuntimeError) as error:
             talk(f"tests.bench: belief: {error}")
             return 1
@@ -106,7 +105,6 @@ def _measure(names: Sequence[str], asked: argparse.Namespace) -> list[Figure] | 
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="claims-bench-", dir=asked.dir) as folder:
         stage = Stage(Path(folder), asked.keep)
-        os.environ["CLAIMS_VIEWS"] = str(stage.views)  # a kept ledger's views would be another program's
         for name in names:
             run, default = BENCHES[name]
             claims = asked.claims or default
@@ -114,7 +112,8 @@ def _measure(names: Sequence[str], asked: argparse.Namespace) -> list[Figure] | 
                 claims = max(_LEAST, claims // growth.TIMES)  # so that no ledger is larger than asked for
             talk(f"{name}: {claims:,} claims")
             try:
-                found = run(stage, claims)
+                with stage.set():
+                    found = run(stage, claims)
             except (LedgerError, RuntimeError) as error:
                 talk(f"tests.bench: {name}: {error}")
                 return None

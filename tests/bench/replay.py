@@ -23,6 +23,7 @@ from projections.views import Views
 from tests.bench import generator, stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, rounds_for, timed
 from tests.bench.stage import Stage, talk
+from tests.copies import copy_ledger
 
 DEFAULT = 50_000
 _HEAVY = 500_000
@@ -155,7 +156,7 @@ def _against_stock(on: Stage, ledger: Ledger, claims: int) -> Figure:
 def _catching_up(on: Stage, claims: int, path: Path) -> list[Figure]:
     """One claim is appended to a copy of the ledger; then both views catch up."""
     copy = on.path("catch-up.db")
-    shutil.copy(path, copy)
+    copy_ledger(path, copy)
     quiet = f"own:place-{generator.places_for(claims) * 2 // 3}"
     folder = views_folder(copy)
     shutil.copytree(views_folder(path), folder)

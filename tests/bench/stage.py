@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,10 @@ from statistics import median
 from typing import TypeVar
 
 from ledger.book import Ledger
+from ledger.store.sqlite_schema import SCHEMA_VERSION
 from tests.bench import generator, quick
 from tests.bench.figures import Figure
+from tests.copies import copy_ledger, move_ledger
 
 T = TypeVar("T")
 BATCH = 1_000
@@ -46,6 +48,22 @@ class Stage:
         self.views = folder / "views"
         self._fresh = 0
 
+    @contextmanager
+    def set(self) -> Iterator[None]:
+        """Views go into the folder, since a kept ledger's would be another program's; keys stay with the ledgers that
+        they sign, never among the user's own."""
+        mine = {"CLAIMS_VIEWS": str(self.views), "CLAIMS_KEYS": str(self.kept / "keys")}
+        before = {name: os.environ.get(name) for name in mine}
+        os.environ.update(mine)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
     def path(self, name: str) -> Path:
         """A path of its own in the folder."""
         self._fresh += 1
@@ -59,19 +77,23 @@ class Stage:
             part = path.with_suffix(f".part-{os.getpid()}")
             empty(part).close()
             quick.lay_down(part, generator.entries(claims), Random(generator.SEED))
-            part.rename(path)
+            with Ledger.open(
+                part
+            ) as ledger:  # laid down beside the ledger's own way, so that nothing signed it
+                assert ledger.notary is not None
+                ledger.notary.acknowledge(ledger.store)
+            move_ledger(part, path)
         return path
 
     def copy(self, claims: int) -> Path:
         """The same ledger to be appended to."""
         path = self.path(f"{claims}.db")
-        shutil.copyfile(self.ledger(claims), path)
-        return path
+        return copy_ledger(self.ledger(claims), path)
 
 
 def _made_by() -> str:
     """Eight hex digits of the code that makes a ledger: another generator's is never taken for ours."""
-    digest = sha256()
+    digest = sha256(f"schema {SCHEMA_VERSION}, signed".encode())
     for module in (generator, quick):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:8]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.conftest import CommandLine, InProcess, Said
+from tests.copies import copy_ledger
 
 TOWN = "geonames:703656"
 _KEPT = TemporaryDirectory(prefix="claims-small-")
@@ -36,7 +36,7 @@ class Small:
     def __init__(self, claims: CommandLine, folder: Path) -> None:
         self.db = folder / "small.db"
         self._claims = claims
-        shutil.copy(_original(), self.db)
+        copy_ledger(_original(), self.db)
 
     def run(self, *args: object, ok: int = 0, stdin: str = "", **env: str) -> Said:
         """A command's exit code and streams."""

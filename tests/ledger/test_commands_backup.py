@@ -81,7 +81,9 @@ def test_export_to_a_file_and_back(claims: CommandLine, small: Small) -> None:
     assert root in said.err
     claims.run("restore", backup, "--root", root.upper(), db=new)
     assert "already exists" in small.run("export", backup, ok=1).err
-    assert {one.name for one in small.db.parent.iterdir()} == {"small.db", "backup.jsonl", "new.db"}
+    assert {one.name for one in small.db.parent.iterdir()} == {
+        *("small.db", "small.db.checkpoints", "backup.jsonl", "new.db", "new.db.checkpoints")
+    }
 
 
 def test_restore_never_overwrites(claims: CommandLine, small: Small) -> None:
@@ -177,7 +179,7 @@ def test_an_export_that_lies_is_refused_and_leaves_no_file(
     _, said = restored(claims, small, LIES[lie](exported(small)), ok=6)
     assert "Traceback" not in said
     assert len(said.splitlines()) == 1
-    assert [one.name for one in small.db.parent.iterdir()] == ["small.db"]
+    assert {one.name for one in small.db.parent.iterdir()} == {"small.db", "small.db.checkpoints"}
 
 
 @pytest.mark.parametrize("noise", [b"\xff\xfe\x00", b"\x1f\x8b\x08", b"[" * 5000, b"null\n", b'"\\ud800"\n'])

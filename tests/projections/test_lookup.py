@@ -22,6 +22,7 @@ from projections.belief.motion import motion
 from projections.belief.params import Params
 from projections.desk import Desk
 from tests.bench import generator, stage
+from tests.copies import copy_ledger
 
 HEAVY = {"numpy", "scipy", "numba", "pydantic", "eventsourcing", "rich", "typer", "orjson", "dataclasses"}
 DAYS = ("2022-06-01", "2023-01-31", "2024-06-01", "2025-03-01", "2025-12-31")
@@ -55,7 +56,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fresh(built: Path, tmp_path: Path) -> Path:
     """A copy that may be changed, its view caught up."""
     path = tmp_path / "fresh.db"
-    path.write_bytes(built.read_bytes())
+    copy_ledger(built, path)
     return kept(path)
 
 

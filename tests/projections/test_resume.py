@@ -22,6 +22,7 @@ from projections.registry import load
 from projections.views import Views, file_name
 from tests.bench import generator
 from tests.bench.stage import batched, empty
+from tests.copies import copy_ledger
 
 KILLS = int(os.environ.get("CLAIMS_KILLS", "4"))
 CLAIMS = 400
@@ -104,7 +105,7 @@ def test_two_replays_of_one_ledger_at_once_both_end_well(book, tmp_path) -> None
 
 
 def test_what_was_half_made_of_a_shorter_ledger_is_not_gone_on_with(book, tmp_path) -> None:
-    shutil.copyfile(book, tmp_path / "book.db")
+    copy_ledger(book, tmp_path / "book.db")
     views = tmp_path / "views"
     assert not replay(tmp_path / "book.db", views, 0.6) or True
     with Ledger.open(tmp_path / "book.db", clock=lambda: generator.WRITTEN) as ledger:

@@ -25,6 +25,7 @@ from projections.desk import Desk, views_folder
 from projections.record import TYPES
 from projections.registry import load
 from projections.views import file_name
+from tests.copies import copy_ledger
 from tests.projections.worlds import (
     DAYS,
     TIGHT,
@@ -294,7 +295,7 @@ def test_a_view_of_a_longer_ledger_is_built_anew(tmp_path, scribe) -> None:
 
 
 def test_a_ledger_that_took_another_turn_is_read_anew(tmp_path, scribe) -> None:
-    shutil.copyfile(scribe.path, tmp_path / "fork.db")
+    copy_ledger(scribe.path, tmp_path / "fork.db")
     scribe.tell([claim("army", "RU", 3, at=moment(80))])
     asked(scribe)
     shutil.copytree(view_of(scribe).parent, tmp_path / "fork.db.views")

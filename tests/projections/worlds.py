@@ -354,7 +354,7 @@ class Scribe:
         self.path = path
         self.ids: dict[str, str] = {}
         self._now = moment(-2)
-        self.book = Ledger.create(path, ledger=ledger, clock=lambda: self._now, salt=bytes)
+        self.book = Ledger.create(path, ledger=ledger, clock=lambda: self._now, salt=bytes, signed=False)
 
     def __enter__(self) -> Scribe:
         return self

@@ -1,0 +1,242 @@
+"""One block of a record examined: 4,096 events or the fewer at its end. What it finds can be put together in order.
+
+A block begins where the tree's subtrees of that size begin, so that its own root, or the roots of the perfect subtrees
+of its first events (its *peaks*), are all that is needed of it to make the root of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from ledger import codec
+from ledger.errors import LedgerError, Unverified
+from ledger.events import BY_NAME
+from ledger.integrity.checkpoint import Checkpoint
+from ledger.integrity.proof import STEP
+from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store
+
+HEIGHT = 12
+BLOCK = 1 << HEIGHT
+
+Opener = Callable[[AnyBody | None], SealedBody | None]
+"""Gives a body in clear; None where its key is not here. Raises ``Unverified`` where the key does not open it."""
+
+_BODY, _KEY = b'"body":"', b'"key":"'
+_BODY_FIRST = b'{"body":"'
+_COMMITMENT = slice(9, 73)  # where it stands in a leaf that begins so
+_REGISTRY_STREAMS = ("place:", "source:", "party:", "question:", "ledger:")
+_TO_REGISTRY = ("entry-corrected", "entry-redacted")
+
+
+@dataclass(slots=True)
+class Examined:
+    """What one block comes to. ``peaks``: the roots of its perfect subtrees, the largest first. ``promised``: each
+    checkpoint that ends in it, with the peaks of the events up to there. The lists are faults, in words; ``missing``
+    and ``redacted`` are entries with the positions at which a body is missing, or was erased."""
+
+    count: int
+    peaks: tuple[bytes, ...] = ()
+    promised: list[tuple[Checkpoint, tuple[bytes, ...]]] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
+    tree: list[str] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+    redacted: dict[str, int] = field(default_factory=dict)
+    compared: int = 0
+    encrypted: int = 0
+    unopened: int = 0
+    keys: int = 0
+
+
+_Raw = tuple[Any, ...]
+_POSITION, _STREAM, _VERSION, _TOPIC, _STATE, _LEAF, _SALT, _TEXT, _CIPHER, _SEALED = range(10)
+
+
+def examine(
+    store: Store, first: int, last: int, promised: Sequence[Checkpoint], deep: bool, *, opened: Opener
+) -> Examined:
+    """Examine the events from ``first`` to ``last``; ``promised`` are the checkpoints whose size lies in between."""
+    found = store.raw_rows(first, last)
+    block = Examined(len(found))
+    states = [row[_STATE] for row in found]
+    if not set(map(type, states)) <= {bytes}:
+        block.rows.append(f"between #{first} and #{last} there are bytes of another type than was written")
+        return block
+    hashes = [sha256(b"\0" + state).digest() for state in states]
+    if [row[_POSITION] for row in found] != list(range(first, last + 1)):
+        _gaps(block, found, first, last)
+    if [row[_LEAF] for row in found] != hashes:
+        for row, made in zip(found, hashes, strict=True):
+            if row[_LEAF] != made:
+                block.rows.append(f"#{row[0]}: its bytes do not have the hash beside them")
+    _columns(block, found)
+    _tree(block, store, first - 1, hashes, promised)
+    _bodies(block, found, opened)
+    _beside(block, store, found, first, last)
+    if deep:
+        _marks(block, store, found, first, last)
+    return block
+
+
+def _gaps(block: Examined, found: Sequence[_Raw], first: int, last: int) -> None:
+    there = {row[0] for row in found}
+    absent = [at for at in range(first, last + 1) if at not in there]
+    named = ", ".join(f"#{at}" for at in absent[:3])
+    block.rows.append(f"{len(absent)} events are missing: {named}{' …' if len(absent) > 3 else ''}")
+
+
+def _columns(block: Examined, found: Sequence[_Raw]) -> None:
+    """Stream, type and version are a leaf's last words, since its keys are sorted."""
+    block.rows += [
+        f"#{row[0]}: its columns contradict its bytes"
+        for row in found
+        if not row[4].endswith(f',"stream":"{row[1]}","type":"{row[3]}","version":{row[2]}}}'.encode())
+    ]
+
+
+def _tree(
+    block: Examined, store: Store, before: int, hashes: list[bytes], promised: Sequence[Checkpoint]
+) -> None:
+    levels = [hashes]
+    while len(levels[-1]) > 1:
+        nodes = levels[-1]
+        levels.append(
+            [
+                sha256(b"\1" + left + right).digest()
+                for left, right in zip(nodes[::2], nodes[1::2], strict=False)
+            ]
+        )
+    for height in range(STEP, min(len(levels) - 1, HEIGHT) + 1, STEP):
+        begin = before >> height
+        if list(store.hashes(height, begin, begin + len(levels[height]))) != levels[height]:
+            block.tree.append(
+                f"a node of the tree at height {height}, number {begin} or soon after, is another"
+            )
+
+    def peaks(count: int) -> tuple[bytes, ...]:
+        return tuple(
+            levels[height][(count >> height) - 1] for height in range(HEIGHT, -1, -1) if count >> height & 1
+        )
+
+    block.peaks = peaks(len(hashes))
+    block.promised = [(one, peaks(one.size - before)) for one in promised if one.size - before <= len(hashes)]
+
+
+def _bodies(block: Examined, found: Sequence[_Raw], opened: Opener) -> None:
+    plain = [row for row in found if row[_SALT] is not None and row[_STATE].startswith(_BODY_FIRST)]
+    try:
+        made = [sha256(codec.BODY_DOMAIN + row[_SALT] + row[_TEXT]).hexdigest() for row in plain]
+    except TypeError:
+        block.bodies.append("a body has other types than were written")
+        return
+    if [row[_STATE][_COMMITMENT].decode("ascii", "replace") for row in plain] != made:
+        for row, one in zip(plain, made, strict=True):
+            if row[_STATE][_COMMITMENT] != one.encode():
+                block.bodies.append(f"#{row[0]}: its body is not the one it commits to")
+    block.compared = len(plain)
+    if len(plain) < len(found):
+        for row in found:
+            if row[_SALT] is None or not row[_STATE].startswith(_BODY_FIRST):
+                _other_body(block, row, opened)
+
+
+def _other_body(block: Examined, row: _Raw, opened: Opener) -> None:
+    """A row without a body in clear, or whose leaf does not begin with its commitment."""
+    position, stream, version, _, state, _, salt, text, cipher, sealed = row
+    promised = _commitment(state) if _BODY in state else None
+    where = f"#{position}"
+    if salt is None and cipher is None:
+        if promised is not None:
+            block.missing[stream if version == 1 else f"{stream}@{version}"] = position
+        return
+    if promised is None:
+        block.bodies.append(f"{where}: there is a body that its event does not know of")
+        return
+    body: AnyBody | None = SealedBody(salt, text) if salt is not None else EncryptedBody(str(cipher), sealed)
+    try:
+        block.encrypted += isinstance(body, EncryptedBody)
+        body = opened(body)
+        if body is None:
+            block.unopened += 1
+            return
+        assert isinstance(body, SealedBody)
+        block.compared += 1
+        if codec.commitment(body.salt, body.text) != promised:
+            block.bodies.append(f"{where}: its body is not the one it commits to")
+    except Unverified as error:
+        block.bodies.append(f"{where}: {error.what}")
+    except TypeError:
+        block.bodies.append(f"{where}: its body has other types than were written")
+
+
+def _commitment(state: bytes) -> str | None:
+    try:
+        found = orjson.loads(state).get("body")
+    except (orjson.JSONDecodeError, AttributeError):
+        return None
+    return str(found) if found is not None else None
+
+
+@cache
+def _kind(topic: object) -> tuple[bool, bool, bool]:
+    """Of a type: whether it registers something, may do so by its stream, and erases."""
+    if not isinstance(topic, str):
+        return False, False, False
+    name = topic.partition("/")[0]
+    event = BY_NAME.get(name)
+    return bool(event and event.REGISTRY), name in _TO_REGISTRY, name == "entry-redacted"
+
+
+def _beside(block: Examined, store: Store, found: Sequence[_Raw], first: int, last: int) -> None:
+    registered: list[int] = []
+    special = {topic for topic in {row[_TOPIC] for row in found} if any(_kind(topic))}
+    for row in [row for row in found if row[_TOPIC] in special]:
+        registers, by_stream, erases = _kind(row[_TOPIC])
+        if registers or (by_stream and row[_STREAM].startswith(_REGISTRY_STREAMS)):
+            registered.append(row[_POSITION])
+        if erases:
+            target = _field(row[_STATE], "target")
+            if target is None:
+                block.rows.append(f"#{row[0]}: it erases nothing that can be told")
+            else:
+                block.redacted[target] = row[_POSITION]
+    with_key = [row for row in found if _KEY in row[_STATE]]
+    keys = {key: row[_POSITION] for row in with_key if (key := _field(row[_STATE], "key")) is not None}
+    block.keys = len(keys)
+    if keys and store.positions_of_keys(list(keys)) != keys:
+        block.beside.append(
+            f"between #{first} and #{last} the keys that are looked up are not those of the events"
+        )
+    if list(store.registered(first, last)) != registered:
+        block.beside.append(f"between #{first} and #{last} the list of what is registered is another")
+
+
+def _field(state: bytes, name: str) -> str | None:
+    try:
+        found = orjson.loads(state)["data"].get(name)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _marks(block: Examined, store: Store, found: Sequence[_Raw], first: int, last: int) -> None:
+    from ledger.appending import new_row
+
+    made: list[tuple[int, int]] = []
+    for position, _, _, topic, state, *_ in found:
+        try:
+            recorded = codec.decode_leaf(position, state)
+            made += sorted((position, mark) for mark in set(new_row(recorded, topic, state, None).marks))
+        except (LedgerError, KeyError):
+            block.rows.append(f"#{position}: the stored bytes are no event")
+    if list(store.marks(first, last)) != made:
+        block.beside.append(
+            f"between #{first} and #{last} the marks by which twins are found are not the events'"
+        )

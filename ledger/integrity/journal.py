@@ -1,0 +1,197 @@
+"""The file of checkpoints beside a database: signed notes one behind the other, an empty line after each.
+
+It only grows. A note is on the disk (fdatasync) before the append it vouches for is acknowledged, so that a database
+that lost what was acknowledged is found out. What a crash left half written at the end was never acknowledged; it is
+told from damage by its bytes: it must be the beginning of the very note that would have been written.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ledger.errors import Locked, Unverified, WriteFailed
+from ledger.integrity.keys import sync_folder
+
+END = b"\n\n"
+_DASH = "\u2014 ".encode()
+_TAIL = 1 << 17  # bytes read from the end: longer than any note of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of the file: the last whole note (None in an empty file), where it ends, and what follows it."""
+
+    note: bytes | None
+    end: int
+    rest: bytes
+
+
+class Journal:
+    """The checkpoint file of the database at ``database``."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(f"{database.name}.checkpoints")
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def tail(self) -> Tail:
+        """The end of the file. Raises ``Unverified`` where there is none."""
+        with self._opened() as file:
+            return _tail(file)
+
+    def notes(self) -> Iterator[bytes]:
+        """Every whole note, in order; a half one at the end is left out."""
+        with self._opened() as file:
+            yield from _notes(file)
+
+    @contextmanager
+    def appending(self, timeout: float) -> Iterator[Appending]:
+        """The file, locked against others who append; made where there is none."""
+        new = not self.exists()
+        try:
+            file = open(self.path, "ab+")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise unwritten(self.path, error) from error
+        with file:
+            _lock(file, self.path, timeout)
+            yield Appending(file, self.path, new)
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        try:
+            file = open(self.path, "rb")  # noqa: SIM115 - closed below
+        except FileNotFoundError:
+            raise Unverified(
+                "the ledger is signed, but its checkpoints are gone",
+                where=str(self.path),
+                remedy="Put them back; where they are lost, `claims checkpoint --new-origin` goes on without",
+            ) from None
+        except OSError as error:
+            raise Unverified(f"cannot be read ({error.strerror})", where=str(self.path)) from error
+        with file:
+            yield file
+
+
+class Appending:
+    """The checkpoint file while this process alone appends to it."""
+
+    def __init__(self, file: BinaryIO, path: Path, new: bool) -> None:
+        self._file = file
+        self._path = path
+        self._new = new
+
+    def tail(self) -> Tail:
+        return _tail(self._file)
+
+    def append(self, note: bytes, after: int) -> None:
+        """Write a note behind the first ``after`` bytes, which drops what a crash left there, and see it to the disk.
+        Raises ``WriteFailed``; the file then ends where it did."""
+        handle = self._file.fileno()
+        try:
+            os.ftruncate(handle, after)
+            data = note + b"\n"
+            while data:
+                data = data[os.write(handle, data) :]
+            _datasync(handle)
+            if self._new:
+                sync_folder(self._path.parent)
+        except OSError as error:
+            try:
+                os.ftruncate(handle, after)
+            except OSError:
+                pass  # the next append finds a beginning, and drops it
+            raise unwritten(self._path, error) from error
+
+
+def is_beginning(rest: bytes, expected: Callable[[int], bytes | None], origin: str) -> bool:
+    """Whether what follows the last whole note can be one that a crash cut off: the beginning of the note that
+    ``expected`` gives for the size it names (None where there is no such size), or of one whose size is cut off too.
+    A disk may have grown the file and not filled it: zeros at the end count as not written."""
+    rest = rest.rstrip(b"\0")
+    head = f"{origin}\n".encode()
+    if len(rest) <= len(head):
+        return head.startswith(rest)
+    size, line_end, _ = rest[len(head) :].partition(b"\n")
+    if not rest.startswith(head) or not size.isdigit() or len(size) > 19:
+        return False
+    note = expected(int(size)) if line_end else None
+    return (note is not None and (note + b"\n").startswith(rest)) if line_end else True
+
+
+def unwritten(path: Path, error: OSError) -> WriteFailed:
+    """The checkpoint is not on the disk, so nothing may be acknowledged."""
+    return WriteFailed(
+        f"the checkpoint could not be written ({error.strerror}): nothing is acknowledged",
+        where=str(path),
+        remedy="Free some space or mend the rights, then do the same again: what is already recorded is recognised",
+    )
+
+
+def _tail(file: BinaryIO) -> Tail:
+    length = file.seek(0, os.SEEK_END)
+    begin = max(0, length - _TAIL)
+    file.seek(begin)
+    data = file.read(length - begin)
+    end = _end_of_note(data, len(data))
+    if end is None:
+        if begin:
+            raise Unverified("the file ends in something that is no checkpoint")
+        return Tail(None, 0, data)
+    before = _end_of_note(data, end - len(END))
+    if before is None and begin:
+        raise Unverified("the file ends in a checkpoint that is longer than any")
+    return Tail(data[before or 0 : end - 1], begin + end, data[end:])
+
+
+def _end_of_note(data: bytes, stop: int) -> int | None:
+    """Where the last whole note before ``stop`` ends: an empty line after a signature."""
+    while (at := data.rfind(END, 0, stop)) >= 0:
+        line = data.rfind(b"\n", 0, at) + 1
+        if data.startswith(_DASH, line):
+            return at + len(END)
+        stop = at + 1
+    return None
+
+
+def _notes(file: BinaryIO) -> Iterator[bytes]:
+    note: list[bytes] = []
+    for line in file:
+        if line == b"\n" and note and note[-1].startswith(_DASH):
+            yield b"".join(note)
+            note = []
+        else:
+            note.append(line)
+            if len(note) > 64:
+                raise Unverified("there is something in it that is no checkpoint", where=str(file.name))
+
+
+def _lock(file: BinaryIO, path: Path, timeout: float) -> None:
+    """Wait for the others; the lock goes with the file."""
+    try:
+        import fcntl
+    except ImportError:  # where there are no such locks, the database's own is all there is
+        return
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Locked(
+                    f"somebody else has been writing a checkpoint for {timeout:g} s: nothing is acknowledged",
+                    where=str(path),
+                    remedy="Wait for it, then do the same again: what is already recorded is recognised",
+                ) from None
+        time.sleep(0.0005)
+
+
+def _datasync(handle: int) -> None:
+    (getattr(os, "fdatasync", None) or os.fsync)(handle)

@@ -1,0 +1,266 @@
+"""Signs what a ledger says of itself after every append, and refuses to go on from a record that was cut or changed.
+
+Before an append, inside the write lock: the record must hold, unchanged, all that its last checkpoint vouches for.
+After the commit: a checkpoint of the newest head goes into the file beside the database. Only then is the append
+acknowledged. Of writers that commit at the same time one may sign for all.
+
+A copy of the last checkpoint also lies with the keys, one for every path of a database, so that an old backup that was
+put in place of the database together with its checkpoints is found out on the machine that knew it longer.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.errors import LedgerError, Unverified, Usage
+from ledger.integrity import keys
+from ledger.integrity.checkpoint import Checkpoint
+from ledger.integrity.journal import Journal, Tail, is_beginning
+from ledger.integrity.note import Note, PublicKey
+from ledger.integrity.proof import Tree
+from ledger.settings import lock_timeout
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from ledger.store.base import Reader, Store, Writer
+
+#: Settings of the store: the key that signs now, and all that ever did, a line each, the newest last.
+SIGNED, ORIGINS = "signed", "origins"
+_REMEDY = "Put back the newer files; where they are lost, `claims checkpoint --new-origin` goes on from here and says so"
+
+
+SEALED = "sealed"
+"""The setting that closes a copy: the position it was closed at."""
+
+
+def refuse_sealed(reader: Reader, path: Path) -> None:
+    """Raise ``LedgerError`` for a closed copy, which is never written to."""
+    sealed = reader.setting(SEALED)
+    if sealed is not None:
+        raise LedgerError(
+            f"is a copy that was sealed at #{sealed}: nothing can be appended to it",
+            where=str(path),
+            remedy="Append to the ledger it was made from",
+        )
+
+
+def signing_key(reader: Reader) -> PublicKey | None:
+    """The key that a ledger says it is signed with; None where it is not signed."""
+    text = reader.setting(SIGNED)
+    return _stored(text) if text else None
+
+
+def all_keys(reader: Reader) -> list[PublicKey]:
+    """Every key that ever signed it, the newest last."""
+    return [_stored(line) for line in (reader.setting(ORIGINS) or "").splitlines()]
+
+
+def _stored(text: str) -> PublicKey:
+    try:
+        return PublicKey.parse(text)
+    except Usage:
+        raise Unverified("the name of the key that signs it is damaged") from None
+
+
+class Notary:
+    """Signs for one database at ``path`` with ``key``. Made by ``of`` or ``begin``."""
+
+    def __init__(self, path: Path, key: PublicKey) -> None:
+        self.path = path
+        self.key = key
+        self.journal = Journal(path)
+        self._private: Ed25519PrivateKey | None = None
+        self._read: tuple[int, Checkpoint] | None = None
+        self._compared = False
+
+    @classmethod
+    def of(cls, reader: Reader, path: Path) -> Notary | None:
+        """The notary of a database; None for one that was never signed. Raises ``Unverified`` for one that says so
+        of itself while its checkpoints are there."""
+        key = signing_key(reader)
+        if key is not None:
+            return cls(path, key)
+        if Journal(path).exists():
+            raise Unverified(
+                "there are checkpoints, but the ledger says that it is not signed",
+                where=str(Journal(path).path),
+                remedy="Move them away if they belong to another ledger, then `claims checkpoint --new-origin`",
+            )
+        return None
+
+    def sign_from_here(self, writer: Writer) -> None:
+        """Write down in the store that this key signs it, after all that did before."""
+        writer.remember(SIGNED, str(self.key))
+        writer.remember(ORIGINS, "\n".join(map(str, (*all_keys(writer), self.key))))
+
+    # -- before and after an append ------------------------------------------------------------------
+
+    def check(self, reader: Reader) -> None:
+        """Inside the write lock: that nothing which was vouched for is missing or changed, and that the key is here.
+        Raises ``Unverified`` (nothing may be written) or ``LedgerError`` (no key)."""
+        if self._private is None:
+            self._private = keys.load(self.key)
+        if not self._unbegun(reader):
+            self.compare(reader, self.last())
+        if not self._compared:
+            known = self.known_here()
+            if known is not None:
+                self.compare(reader, known, "the copy of it that lies with the keys")
+            self._compared = True
+
+    def _unbegun(self, reader: Reader) -> bool:
+        """Whether it holds its opening alone and was never signed: whoever made it died before the first checkpoint."""
+        return not self.journal.exists() and reader.head().size <= 1 and self.known_here() is None
+
+    def compare(self, reader: Reader, checkpoint: Checkpoint, which: str = "its last checkpoint") -> None:
+        """That the record begins with what a checkpoint vouches for. Raises ``Unverified`` with both roots."""
+        head = reader.head()
+        if head.size < checkpoint.size:
+            raise Unverified(
+                f"the ledger ends at #{head.size}, root {head.root.hex()}, and {which} vouches for #{checkpoint.size}, "
+                f"root {checkpoint.root.hex()}: events are missing",
+                where=str(self.path),
+                remedy=_REMEDY,
+            )
+        root = head.root
+        if head.size > checkpoint.size:
+            root = Tree(head.size, reader.hashes).root(checkpoint.size)
+        if root != checkpoint.root:
+            raise Unverified(
+                f"at #{checkpoint.size} the ledger has the root {root.hex()}, and {which} vouches for "
+                f"{checkpoint.root.hex()}: it was changed, or it is another",
+                where=str(self.path),
+                remedy=_REMEDY,
+            )
+
+    def acknowledge(self, store: Store) -> Checkpoint:
+        """After the commit: a checkpoint of the newest head, on the disk; nothing is written where there is one.
+        Raises ``WriteFailed`` or ``Locked``: then nothing may be acknowledged."""
+        head = store.head()
+        with self.journal.appending(lock_timeout()) as file:
+            tail = file.tail()
+            last = self._checked(tail, store) if tail.note else None
+            if last is not None and last.size >= head.size and not tail.rest:
+                return last
+            newest = max(head.size, last.size if last else 0)
+            if newest > head.size:
+                head = store.head()
+            checkpoint = Checkpoint(self.key.name, head.size, head.root)
+            note = self._signed(checkpoint)
+            file.append(note, tail.end)
+            self._read = (tail.end + len(note) + 1, checkpoint)
+        self._remember(note)
+        return checkpoint
+
+    # -- what is there -------------------------------------------------------------------------------
+
+    def last(self) -> Checkpoint:
+        """The last whole checkpoint of the file, its signature checked. Raises ``Unverified``."""
+        size = self.journal.path.stat().st_size if self.journal.exists() else -1
+        if self._read is not None and self._read[0] == size:
+            return self._read[1]
+        tail = self.journal.tail()
+        if tail.note is None:
+            raise Unverified(
+                "the ledger is signed, but there is no checkpoint",
+                where=str(self.journal.path),
+                remedy=_REMEDY,
+            )
+        found = self._parsed(tail.note)
+        if not tail.rest:
+            self._read = (tail.end, found)
+        return found
+
+    def known_here(self) -> Checkpoint | None:
+        """The last checkpoint that was signed here for this path, as the folder of keys remembers it."""
+        try:
+            return Checkpoint.parse(self._memory().read_bytes(), self.key)
+        except (OSError, Unverified):
+            return None  # it is not synced, so a crash may have cut it; a ledger of another origin stood here before
+
+    def torn(self, tail: Tail, store: Reader) -> bool:
+        """Whether what follows the last whole note is one that a crash cut off. Needs the private key to tell for
+        sure; without it only the text is compared."""
+        head = store.head()
+
+        def expected(size: int) -> bytes | None:
+            if not 0 < size <= head.size:
+                return None
+            root = head.root if size == head.size else Tree(head.size, store.hashes).root(size)
+            checkpoint = Checkpoint(self.key.name, size, root)
+            try:
+                return self._signed(checkpoint)
+            except LedgerError:
+                text = checkpoint.text()
+                return text + tail.rest[len(text) :] if tail.rest.startswith(text) else text
+
+        return is_beginning(tail.rest, expected, self.key.name)
+
+    def _checked(self, tail: Tail, store: Store) -> Checkpoint:
+        assert tail.note is not None
+        if tail.rest and not self.torn(tail, store):
+            raise Unverified(
+                "what follows the last checkpoint is none, nor the beginning of one",
+                where=str(self.journal.path),
+                remedy=_REMEDY,
+            )
+        return self._parsed(tail.note)
+
+    def _parsed(self, note: bytes) -> Checkpoint:
+        try:
+            return Checkpoint.parse(note, self.key)
+        except Unverified as error:
+            raise Unverified(
+                f"the last checkpoint is damaged: {error.what}", where=str(self.journal.path), remedy=_REMEDY
+            ) from None
+
+    def _signed(self, checkpoint: Checkpoint) -> bytes:
+        if self._private is None:
+            self._private = keys.load(self.key)
+        return checkpoint.signed(self.key, self._private)
+
+    def _memory(self) -> Path:
+        name = sha256(os.fsencode(os.path.realpath(self.path))).hexdigest()[:32]
+        return keys.folder() / "latest" / name
+
+    def _remember(self, note: bytes) -> None:
+        """Not synced, and no harm where it cannot be written: it is one guard more."""
+        path = self._memory()
+        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        with suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            partial.write_bytes(note)
+            os.replace(partial, path)
+
+
+def make(path: Path, ledger: str) -> Notary:
+    """A notary with a new key. Nothing is signed yet, and no store knows of it."""
+    key, _ = keys.make(ledger, path)
+    return Notary(path, key)
+
+
+def begin(store: Store, path: Path, ledger: str) -> tuple[Notary, Checkpoint]:
+    """Sign a ledger from here on under a new origin with a new key; the notary and the first checkpoint.
+
+    Where there was an origin before, the first checkpoint says which one and what it had vouched for last, whatever
+    became of that since. The record itself is taken as it is.
+    """
+    made = make(path, ledger)
+    key = made.key
+    head = store.head()
+    checkpoint = Checkpoint(key.name, head.size, head.root)
+    with made.journal.appending(lock_timeout()) as file:
+        tail = file.tail()
+        if tail.note is not None:
+            checkpoint = checkpoint.follows(Checkpoint.read(Note.parse(tail.note).text))
+        note = made._signed(checkpoint)
+        file.append(note, tail.end)
+    with store.writer() as writer:
+        made.sign_from_here(writer)
+    made._remember(note)
+    return made, checkpoint

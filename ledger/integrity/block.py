@@ -68,6 +68,7 @@ def examine(
     states = [row[_STATE] for row in found]
     if not set(map(type, states)) <= {bytes}:
         block.rows.append(f"between #{first} and #{last} there are bytes of another type than was written")
+        block.count = 0  # none that a tree could be made of
         return block
     hashes = [sha256(b"\0" + state).digest() for state in states]
     if [row[_POSITION] for row in found] != list(range(first, last + 1)):

@@ -9,44 +9,38 @@ from hashlib import sha256
 from pathlib import Path
 from unittest import mock
 
-from ledger import codec
 from ledger.book import Ledger
 from ledger.errors import Unverified
-from ledger.integrity.tree import Frontier, leaf_hash
+from ledger.integrity import verifying
+from ledger.integrity.checkpoint import Checkpoint
+from ledger.integrity.journal import Journal
+from ledger.integrity.note import Note
 from ledger.store import sqlite_durability
 from ledger.store.sqlite_durability import Durability
 
 
-def create(db: Path) -> None:
+def create(db: Path, *, encrypted: bool = False) -> None:
     """A new ledger, signed as ``claims init`` makes it."""
-    Ledger.create(db, ledger="faults").close()
+    Ledger.create(db, ledger="faults", encrypted=encrypted).close()
 
 
 def checkpoints(db: Path) -> Path:
     """The file of checkpoints beside a ledger."""
-    return db.with_name(f"{db.name}.checkpoints")
+    return Journal(db).path
 
 
 def verify(db: Path) -> None:
-    """What ``claims verify`` finds out, in this process. Raises ``Unverified`` where it would exit 6."""
+    """What ``claims verify`` does, in this process. Raises ``LedgerError`` where it would not end with 0."""
     with Ledger.open(db, readonly=True) as ledger:
-        head, leaves = ledger.store.head(), []
-        bodies = dict(ledger.store.bodies(1, head.size))
-        for row in ledger.store.rows(1, head.size):
-            recorded = codec.decode(row)
-            if leaf_hash(row.state) != row.leaf_hash:
-                raise Unverified("the leaf is not the hash of its bytes", where=f"#{row.position}")
-            leaves.append(row.leaf_hash)
-            sealed = bodies.pop(row.position, None)
-            if (codec.commitment(sealed.salt, sealed.text) if sealed else None) != recorded.body:
-                raise Unverified("the body is not the one of the leaf", where=f"#{row.position}")
-        if bodies or Frontier.empty().extend(leaves) != head.frontier:
-            raise Unverified("the head is not the one of the leaves", where=str(db))
+        for check in verifying.verify(ledger, db):
+            if check.ok is False:
+                raise Unverified(f"{check.name}: {check.detail}", where=str(db))
 
 
-def covered(db: Path) -> int | None:
+def covered(db: Path) -> int:
     """How many events the last whole checkpoint in the file beside the ledger covers."""
-    return None
+    note = Journal(db).tail().note
+    return Checkpoint.read(Note.parse(note).text).size if note else 0
 
 
 def content(db: Path) -> str:

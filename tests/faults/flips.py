@@ -90,6 +90,7 @@ def _flips(here: Ground, what: str, target: Path, chance: Random, count: int) ->
                 figure.fault(f"bit {bit} of byte {at} of {target.name}: verify is content")
             else:
                 harmless += 1
+        _put_back(here, before)
         figure.notes.append(f"{harmless:,} flips were harmless: they changed nothing that can be read")
     return figure
 

@@ -61,12 +61,12 @@ class Ground:
             "PYTHONHASHSEED": "0",
         }
 
-    def fresh(self, drafts: Sequence[Draft] | None = None) -> None:
+    def fresh(self, drafts: Sequence[Draft] | None = None, *, encrypted: bool = False) -> None:
         """An empty ground, and on it a ledger that knows one place, one party and one source, or these entries."""
         for folder in (self.data, self.keys):
             shutil.rmtree(folder, ignore_errors=True)
         self.data.mkdir(parents=True)
-        core.create(self.db)
+        core.create(self.db, encrypted=encrypted)
         with Ledger.open(self.db) as ledger:
             ledger.append(opening() if drafts is None else drafts)
 
@@ -159,9 +159,7 @@ def examine(db: Path, acknowledged: Iterable[Ack], *, append: str | None = None)
         core.verify(db)
     except LedgerError as error:
         found.refusal = f"{type(error).__name__}: {error}"
-    signed, last = core.covered(db), max((position for position, _ in known), default=0)
-    if signed is not None and signed < last:
-        found.refusal = found.refusal or f"#{last} was acknowledged, the last checkpoint covers {signed}"
+    found.refusal = found.refusal or _uncovered(db, max((position for position, _ in known), default=0))
     if append is not None:
         try:
             with Ledger.open(db) as ledger:
@@ -169,6 +167,15 @@ def examine(db: Path, acknowledged: Iterable[Ack], *, append: str | None = None)
         except LedgerError as error:
             found.append = f"{type(error).__name__}: {error}"
     return found
+
+
+def _uncovered(db: Path, last: int) -> str | None:
+    """What is wrong where an acknowledged position has no checkpoint over it."""
+    try:
+        signed = core.covered(db)
+    except LedgerError as error:
+        return f"{type(error).__name__}: {error}"
+    return f"#{last} was acknowledged, the last checkpoint covers {signed}" if signed < last else None
 
 
 def acknowledgments(lines: Iterable[str]) -> list[Ack]:

@@ -1,7 +1,7 @@
 """What people and clocks do to a ledger: a cut tail, an old backup, a clock set back, a folder to read only.
 
 Promises: a database that lost its tail, or was replaced by an older copy of itself, alone or together with its
-checkpoints, does not verify, and nothing can be appended to it; neither can to a copy that went another way. With a
+checkpoints, does not verify, and nothing can be appended to an older one; neither can to a copy that went another way. With a
 clock a day back, order stays that of the positions and ``recorded`` does not go back. In a folder that cannot be
 written, reading and verifying work, and an append says in one line why it does not.
 
@@ -62,14 +62,14 @@ def _appended(here: Ground, figure: Figure, chance: Random, most: int = 6) -> No
             figure.acknowledged += len(ledger.append(drafts))
 
 
-def _must_be_seen(here: Ground, figure: Figure, what: str, *, codes: tuple[int, ...] = (6,)) -> None:
-    """It does not verify, and nothing can be appended to it; both in one line, with one of these codes."""
+def _must_be_seen(here: Ground, figure: Figure, what: str) -> None:
+    """It does not verify, and nothing can be appended to it; both in one line, with exit code 6."""
     for command in (["verify", "--db", here.db], _claim(here, f"behind-{figure.trials}")):
         ended = said_by(here, *command)
         if ended.code == 0:
             figure.undetected += 1
             figure.fault(f"{what}: `claims {command[0]}` found nothing")
-        elif ended.code not in codes or ended.rudeness():
+        elif ended.code != 6 or ended.rudeness():
             figure.fault(f"{what}: `claims {command[0]}` ended with {ended.code}: {ended.err!r}")
 
 
@@ -91,15 +91,25 @@ def _put(files: dict[Path, bytes], folder: Path) -> None:
 
 
 def _cut_tail(here: Ground, figure: Figure, chance: Random) -> None:
+    """Where the cut took only what an append does not look at, it may go through; it must not hide the damage."""
     _appended(here, figure, chance)
-    files = _kept(here.data)
+    files, keys = _kept(here.data), _kept(here.keys)
     whole = len(files[here.db])
     length = chance.choice((whole - chance.randrange(1, 4_096), whole - 4_096, chance.randrange(whole)))
     os.truncate(here.db, length)
-    _must_be_seen(
-        here, figure, f"cut from {whole} to {length} bytes", codes=(1, 6)
-    )  # 1: it is no ledger any more
+    for command in (
+        ["verify", "--db", here.db],
+        _claim(here, f"cut-{figure.trials}"),
+        ["verify", "--db", here.db],
+    ):
+        ended = said_by(here, *command)
+        if command[0] == "verify" and ended.code not in (1, 6):  # 1: it is no ledger any more
+            figure.undetected += 1
+            figure.fault(f"cut from {whole} to {length} bytes: `claims verify` ended with {ended.code}")
+        if ended.rudeness():
+            figure.fault(f"cut from {whole} to {length} bytes: `claims {command[0]}`: {ended.rudeness()}")
     _put(files, here.data)
+    _put(keys, here.keys)
 
 
 def _old_database(here: Ground, figure: Figure, chance: Random) -> None:

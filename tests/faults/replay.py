@@ -19,18 +19,18 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from ledger.book import Ledger
+from ledger.book import Draft, Ledger
 from ledger.errors import LedgerError
 from projections import promotion
 from tests.bench import generator
 from tests.faults import core
 from tests.faults.children import Command, said_by
 from tests.faults.figures import Figure, shares, taking_time
-from tests.faults.ground import Ground, ground
+from tests.faults.ground import Ack, Ground, claim, examine, ground
 from tests.projections import test_resume as resuming
 
 REDUCED, FULL = 10, 500
-_SHARES = (300, 100, 100)
+_SHARES = (3, 2, 5)
 _AGAIN = 3  # kills in a row, at most
 _TEXT = "a sentence that must not be found any more"
 
@@ -160,4 +160,50 @@ def _restore(here: Ground, kept: Path) -> None:
 
 
 def _redactions(here: Ground, figure: Figure, chance: Random, kills: int) -> None:
-    figure.skipped = "there is nothing yet that redacts"
+    """Half of them with bodies in clear, half with encrypted ones."""
+    for encrypted, until in ((False, (kills + 1) // 2), (True, kills)):
+        here.fresh(encrypted=encrypted)
+        with Ledger.open(here.db) as ledger:
+            before = ledger.append([claim(f"other-{number}", chance) for number in range(30)])
+            fields = {
+                "claimant": "ministry",
+                "place": "town",
+                "state": "RU",
+                "said": "2025-11-20",
+                "key": "erased",
+            }
+            (erased,) = ledger.append([Draft.of("claim-reported", fields, {"quote": f"{_TEXT} " * 200})])
+            after = ledger.append([claim(f"later-{number}", chance) for number in range(30)])
+        known = [(one.position or 0, one.entry) for one in (*before, erased, *after)]
+        figure.acknowledged += len(known)
+        _redact(here, figure, chance, until, erased.entry, known)
+
+
+def _redact(here: Ground, figure: Figure, chance: Random, until: int, entry: str, known: list[Ack]) -> None:
+    kept = _kept(here)
+    argv: list[object] = ["redact", entry, "--yes", "--db", here.db]
+    whole = _measured(here, argv)
+
+    def all_there() -> None:
+        figure.lost += len(examine(here.db, known).lost)
+
+    while figure.trials < until:
+        _restore(here, kept)
+        _killed_again_and_again(here, figure, chance, whole, argv, all_there)
+        ended = said_by(here, *argv)
+        if ended.code:
+            figure.fault(f"after kill {figure.trials}: redacting ended with {ended.code}: {ended.err!r}")
+        all_there()
+        _nothing_left(here, figure)
+
+
+def _nothing_left(here: Ground, figure: Figure) -> None:
+    """The ledger verifies, and the text is in no file of it."""
+    try:
+        core.verify(here.db)
+    except LedgerError as error:
+        figure.fault(f"after kill {figure.trials}: does not verify: {error}")
+    for path in (*here.data.rglob("*"), *here.keys.rglob("*")):
+        if path.is_file() and _TEXT.encode()[:20] in path.read_bytes():
+            figure.undetected += 1
+            figure.fault(f"after kill {figure.trials}: the text is still in {path.name}")

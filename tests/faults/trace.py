@@ -90,6 +90,9 @@ class _Reading:
             yield from self._opened(paths[0].decode(), arguments, result, call)
         elif call in ("mkdir", "mkdirat", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2"):
             yield from self._named(call, [path.decode() for path in paths])
+        elif call in ("link", "linkat") and self._ours(paths[1].decode()):
+            node = self._names[paths[1].decode()] = self._names[paths[0].decode()]
+            yield Op("name", node, paths[1].decode())
         elif call in ("link", "linkat", "symlink", "symlinkat", "truncate"):
             if any(self._ours(path.decode()) for path in paths):
                 raise ValueError(f"{call} is not modelled")

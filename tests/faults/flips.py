@@ -27,6 +27,7 @@ from tests.faults.ground import Ground, batches, ground, reap
 REDUCED, FULL = 160, 1_600
 _SHARES = (1_000, 300, 300)
 _APPENDS = 40
+_ATTEMPTS = 50  # to kill the writer when all that it committed is acknowledged
 _WAL = ("wal", "full")
 
 
@@ -46,8 +47,11 @@ def run(parent: Path, seed: int, count: int) -> list[Figure]:
                 _flips(here, "the checkpoints", beside, Random(f"flips-notes-{seed}"), checkpoints)
             )
     with ground(parent, "flips-wal", memory=True) as here, core.forced(*_WAL):
-        here.fresh()
-        _leave_a_log(here, seed)
+        for attempt in range(_ATTEMPTS):
+            here.fresh()
+            _leave_a_log(here, seed + attempt)
+            if _all_acknowledged(here):
+                break
         left = here.db.with_name(f"{here.db.name}-wal")
         figures.append(_flips(here, "an unmerged log", left, Random(f"flips-wal-{seed}"), log))
     return figures
@@ -65,6 +69,12 @@ def _leave_a_log(here: Ground, seed: int) -> None:
         reap([writer])
     if not said[-1].startswith("ack"):
         raise RuntimeError(f"the writer failed: {said[-1]}")
+
+
+def _all_acknowledged(here: Ground) -> bool:
+    """Whether the writer did not die between a commit and its checkpoint: what nobody vouched for may be lost."""
+    with Ledger.open(here.db, readonly=True) as ledger:
+        return ledger.store.head().size == core.covered(here.db)
 
 
 def _flips(here: Ground, what: str, target: Path, chance: Random, count: int) -> Figure:

@@ -78,6 +78,37 @@ def pack(judged: Judged) -> bytes:
     )
 
 
+class Kept(NamedTuple):
+    """What ``pack`` made bytes of, as arrays: ``whole`` (knots, 5), ``beliefs`` and ``rates`` (knots, states);
+    ``names`` of the displays' sources, in order; ``shown`` (rows, displays) the day on which each was last observed,
+    and ``row`` (knots,) which of them holds from a knot on, −1 for none yet."""
+
+    whole: Any
+    beliefs: Any
+    rates: Any
+    names: list[str]
+    shown: Any
+    row: Any
+
+
+def unpack(data: bytes) -> Kept:
+    """The arrays in the bytes of a spot."""
+    import numpy as np
+
+    knots, states, many, rows, displays, names, _, _ = _HEAD.unpack_from(data)
+    begin, width = _HEAD.size + names, _INTS.size + 8 * states
+    end = begin + knots * width
+    table = np.frombuffer(data, "u1", knots * width, begin).reshape(knots, width)
+    ints = np.ascontiguousarray(table[:, : _INTS.size]).view("<i4").reshape(knots, 8).astype(np.int64)
+    beliefs = np.ascontiguousarray(table[:, _INTS.size :]).view("<f8").reshape(knots, states)
+    rates = np.vstack(
+        [np.frombuffer(data, "<f8", many * states, end).reshape(many, states), np.zeros(states)]
+    )
+    shown = np.frombuffer(data, "<i4", rows * displays, end + rates[:-1].nbytes).reshape(rows, displays)
+    sources = json.loads(data[_HEAD.size : begin])
+    return Kept(ints[:, :5], beliefs, rates[ints[:, 5]], sources, shown.astype(np.int64), ints[:, 6])
+
+
 def _shown(sightings: Any, order: list[int]) -> tuple[Any, Any]:
     """The days on which it changed what displays show, and what they show from each on: (days, displays)."""
     import numpy as np

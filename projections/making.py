@@ -23,6 +23,7 @@ from projections.envelopes.cache import Envelopes
 from projections.envelopes.reading import ENTRIES, EVERYWHERE, FATES, Codes
 from projections.envelopes.shape import PACK
 from projections.record import Record, Spot
+from projections.tails import Kept
 
 if TYPE_CHECKING:
     from projections.columns.judging import Judge, Judged
@@ -65,14 +66,14 @@ class Workshop:
     claim costs and not a look at the whole ledger.
 
     ``event`` gives the event at a position, ``first`` the first event of a stream. ``judged``: records judged
-    so far.
+    so far; ``knots``: knots made so far.
     """
 
     def __init__(
         self, event: Callable[[int], Recorded | None], first: Callable[[str], Recorded | None]
     ) -> None:
         self.event, self.first = event, first
-        self.judged = 0
+        self.judged = self.knots = 0
         self._builder: Builder | None = None
 
     def builder(self, envelopes: Envelopes, directory: Directory) -> Builder:
@@ -142,20 +143,35 @@ class Maker:
         if some:
             yield some
 
-    def make(self, roots: Sequence[str]) -> Made:
-        """Judge every spot of some families."""
+    def make(self, roots: Sequence[str], kept: Kept | None = None, *, scored: bool = True) -> Made:
+        """Judge every spot of some families; of what is ``kept`` only the tail. Scores are left out on request."""
         made = Made()
         if self.known_to_the_kernel():
-            self._by_kernel(roots, made)
+            self._by_kernel(roots, made, kept, scored)
         else:
-            self._by_reference(roots, made)
+            self._by_reference(roots, made, scored)
+        return made
+
+    def score(self, roots: Sequence[str]) -> Made:
+        """The scores of every spot of some families, and when they are due; spots have no data."""
+        if not self.known_to_the_kernel() or self.logic.weigh is not None:
+            return self.make(roots)
+        import numpy as np
+
+        made = Made()
+        with np.errstate(over="ignore"):
+            judge = self.judge(roots, self.logic)
+            for spot in sorted(judge.testimony.spots, key=lambda one: (one.place, one.question)):
+                sources, scores, due = judge.score(spot)
+                made.spots.append((spot.place, spot.question, 0, None, due, b""))
+                self._keep_scores(spot.place, spot.question, sources, scores, made)
         return made
 
     def known_to_the_kernel(self) -> bool:
         """Whether the kernel can judge: else the reference does."""
         return self.builder.tables.known_to_the_kernel(self.logic.params)
 
-    def _by_kernel(self, roots: Sequence[str], made: Made) -> None:
+    def _by_kernel(self, roots: Sequence[str], made: Made, kept: Kept | None, scored: bool) -> None:
         import numpy as np
 
         with np.errstate(over="ignore"):
@@ -163,9 +179,10 @@ class Maker:
             testimony = judge.testimony
             for spot in sorted(testimony.spots, key=lambda one: (one.place, one.question)):
                 if self.logic.weigh is None:
-                    self._keep(judge.judge(spot), made)
+                    standing = kept(spot.place, spot.question) if kept and not self.logic.believe else None
+                    self._keep(judge.judge(spot, standing=standing, scored=scored), made)
                 else:
-                    self._weighed(judge, spot, made)
+                    self._weighed(judge, spot, made, scored)
         for place, found in sorted(testimony.bad.items()):
             for one in found:
                 made.bad.append((place, "", one.position, one.id, one.error))
@@ -178,16 +195,17 @@ class Maker:
         testimony = self.builder.testimony(roots, kernel)
         return Judge(testimony, self.directory, logic, self.known, kernel)
 
-    def _weighed(self, judge: Judge, spot: Heard, made: Made) -> None:
-        """Judge a spot as a logic weighs it. The logic is shown each piece as it stands in the case; where it
-        raises on one, the reference judges, which quarantines it."""
+    def _weighed(self, judge: Judge, spot: Heard, made: Made, scored: bool) -> None:
+        """Judge a spot as a logic weighs it. The logic is shown each piece as it stands in the case, with all that ever
+        came to it, so that nothing it made of a spot earlier need stand; where it raises on one, the reference judges,
+        which quarantines it."""
         case = self.case(spot.place, spot.question)
         try:
             factors = weights_of(case, self.logic)
         except Poison:
-            self._judged(case, made, known_bad=True)
+            self._judged(case, made, scored, known_bad=True)
         else:
-            self._keep(judge.judge(spot, factors), made)
+            self._keep(judge.judge(spot, factors, scored=scored), made)
 
     def case(self, place: str, question: str) -> Case:
         """All there is of a spot, for the reference."""
@@ -213,21 +231,25 @@ class Maker:
             judged.first = None
         knots = len(judged.whole)
         made.spots.append((*spot, knots, judged.first, judged.due, blobs.pack(judged)))
-        if judged.sources:
-            order = sorted(range(len(judged.sources)), key=judged.sources.__getitem__)
-            names = orjson.dumps([judged.sources[n] for n in order]).decode()
-            made.scores.append((*spot, names, judged.scores[order].astype("<i4").tobytes()))
+        self.workshop.knots += knots - judged.stood
+        self._keep_scores(*spot, judged.sources, judged.scores, made)
+
+    def _keep_scores(self, place: str, question: str, sources: list[str], scores: Any, made: Made) -> None:
+        if sources:
+            order = sorted(range(len(sources)), key=sources.__getitem__)
+            names = orjson.dumps([sources[n] for n in order]).decode()
+            made.scores.append((place, question, names, scores[order].astype("<i4").tobytes()))
 
     # -- by the reference ----------------------------------------------------------------------------------
 
-    def _by_reference(self, roots: Sequence[str], made: Made) -> None:
+    def _by_reference(self, roots: Sequence[str], made: Made, scored: bool) -> None:
         for place in sorted(place for root in roots for place in self.families.members(root)):
             for question in self.directory.questions:
                 case = self.case(place, question)
                 if case.testimony or case.rulings or case.poisoned:
-                    self._judged(case, made)
+                    self._judged(case, made, scored)
 
-    def _judged(self, case: Case, made: Made, *, known_bad: bool = False) -> None:
+    def _judged(self, case: Case, made: Made, scored: bool, *, known_bad: bool = False) -> None:
         """Judge a case by the reference. ``known_bad``: what could not be read is quarantined already."""
         import numpy as np
 
@@ -239,7 +261,7 @@ class Maker:
         later = [one.known for one in happenings(case) if one.known > self.known]
         learnt = self.logic.learnt.by(case.question, self.known) if self.logic.learnt else None
         now = not later and assembly.estimate is learnt
-        scores = score(case, self.logic, self.known, assembly if now else None)
+        scores = score(case, self.logic, self.known, assembly if now else None) if scored else {}
         due = later + [
             ends
             for piece in case.testimony

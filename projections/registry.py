@@ -71,6 +71,7 @@ _CODE = (
     "projections/columns/opening.py",
     "projections/columns/scoring.py",
     "projections/columns/shapes.py",
+    "projections/columns/standing.py",
     "projections/columns/tables.py",
     "projections/columns/testimony.py",
     "projections/columns/structs.py",
@@ -95,6 +96,8 @@ _CODE = (
     "projections/lessons.py",
     "projections/making.py",
     "projections/neighbours.py",
+    "projections/overdue.py",
+    "projections/tails.py",
 )
 
 

@@ -35,7 +35,7 @@ def _made(desk: Desk, maker: Maker, roots: Iterable[str], question: str) -> Iter
     for some in maker.jobs(wanted):
         desk.views.progress("scoring", done, total)
         done += sum(wanted[root] for root in some)
-        for _, asked, sources, counts in maker.make(some).scores:
+        for _, asked, sources, counts in maker.score(some).scores:
             if asked == question:
                 yield sources, counts
     desk.views.progress("scoring", total, total)

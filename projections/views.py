@@ -29,7 +29,7 @@ from ledger.clocks import instant_key
 from ledger.codec import Recorded, decode
 from ledger.directory import Directory
 from ledger.errors import Locked, ReplayDue, Usage, WriteFailed
-from projections import blobs, lookup
+from projections import blobs, lookup, overdue
 from projections.anchor import Anchor, anchored, fits
 from projections.belief.base import Logic
 from projections.blobs import Knot
@@ -40,6 +40,7 @@ from projections.envelopes.cache import Damaged, Envelopes
 from projections.making import Made, Maker, Spot, Workshop, reshapes, touched_by
 from projections.record import Record
 from projections.registry import Loaded, fingerprint
+from projections.tails import Kept, earliest, tail_of
 
 if TYPE_CHECKING:
     from projections.belief.voices import Learnt
@@ -56,7 +57,8 @@ CREATE TABLE IF NOT EXISTS quarantine (
   PRIMARY KEY (position, entry)) STRICT, WITHOUT ROWID;
 """
 
-_BELIEFS = """
+_BELIEFS = (
+    """
 CREATE TABLE IF NOT EXISTS spot (
   n INTEGER PRIMARY KEY, place TEXT NOT NULL, question TEXT NOT NULL, knots INTEGER NOT NULL,
   first INTEGER, due INTEGER, data BLOB NOT NULL, UNIQUE (place, question)) STRICT;
@@ -73,6 +75,8 @@ CREATE TABLE IF NOT EXISTS choked (
   position INTEGER NOT NULL, entry TEXT NOT NULL, error TEXT NOT NULL,
   PRIMARY KEY (place, question, position, entry)) STRICT, WITHOUT ROWID;
 """
+    + overdue.TABLE
+)
 
 #: Spots of which the bytes are open at the same time: SQLite looks at all that are open to open one more.
 _AT_ONCE = 100
@@ -271,19 +275,21 @@ class Views:
             raise self._due(loaded, stamp)
         whole = view is None or stamp is None or replay or not self._fits(stamp, head)
         if view and stamp and not whole and stamp.position >= head:
-            return Beliefs(view, taught(loaded, view))
+            return self._read(view, loaded)
         envelopes = self.envelopes(head)
-        last = self.ledger.store.row(head)
         goal = replace(self._stamp(head, loaded.fingerprint, None if whole else stamp), given=loaded.given)
-        known = instant_key(decode(last).recorded) if last else 0
-        maker = Maker(self._workshop, envelopes, directory, loaded.logic, known)
+        maker = Maker(self._workshop, envelopes, directory, loaded.logic, self._known(head))
         if view is None or stamp is None or whole:
             view = self._rebuild(path, maker, loaded, goal)
         else:
             maker.logic = taught(loaded, view).logic
             view = self._catch_up(view, stamp, maker, loaded, goal)
         self._open[name] = view
-        return Beliefs(view, taught(loaded, view))
+        return self._read(view, loaded)
+
+    def _read(self, view: View, loaded: Loaded) -> Beliefs:
+        loaded = taught(loaded, view)
+        return Beliefs(view, loaded, lambda: self._score(view, loaded))
 
     def maker(self, loaded: Loaded, head: int, directory: Directory, known: int) -> Maker:
         """What makes a logic's rows with sources scored up to a moment, for whoever asks beside a view."""
@@ -310,9 +316,13 @@ class Views:
         others = self._others(loaded)
         path = others[0].path if others else self.root / file_name(loaded)
         aside = path.with_name(f".{path.name}.before.{os.getpid()}")
-        if not path.is_file() or self._view(path.name, _BELIEFS).stamp() is None:
+        stamp = self._view(path.name, _BELIEFS).stamp() if path.is_file() else None
+        if stamp is None:
             yield None
             return
+        mark = self._opened_cache().mark()
+        if stamp.fingerprint == loaded.fingerprint and (mark is None or mark.position <= stamp.position):
+            self._score(self._open[path.name], taught(loaded, self._open[path.name]))
         shutil.copyfile(path, aside)
         view = View(aside, _BELIEFS)
         try:
@@ -334,13 +344,13 @@ class Views:
     def _catch_up(self, view: View, stamp: Stamp, maker: Maker, loaded: Loaded, goal: Stamp) -> View:
         """Bring a view up to the head from where it stands; begins again where another process got in between."""
         while True:
-            roots = self._touched(view, stamp.position, maker, goal.position)
-            if roots is None:
+            tails = self._touched(stamp.position, maker, goal.position)
+            if tails is None:
                 break
             with view.transaction():
                 before = view.stamp()
                 if before == stamp:
-                    self._some(view, maker, sorted(roots), loaded, goal)
+                    self._some(view, maker, tails, loaded, goal)
                     return view
             if before is None or not self._fits(before, goal.position):
                 break
@@ -349,15 +359,15 @@ class Views:
             stamp = before
         return self._rebuild(view.path, maker, loaded, goal)
 
-    def _touched(self, view: View, position: int, maker: Maker, head: int) -> set[str] | None:
-        """Families whose beliefs the events behind a position may have changed; None means all."""
-        due = view.db.execute("SELECT place FROM spot WHERE due <= ?", (maker.known,))
-        roots = {maker.families.root(place) for (place,) in due}
+    def _touched(self, position: int, maker: Maker, head: int) -> dict[str, int] | None:
+        """Families whose beliefs the events behind a position may have changed, with the first day on which they may;
+        None means all."""
+        tails: dict[str, int] = {}
         for recorded in self._events(position, head, "catching up"):
             if reshapes(recorded):
                 return None
-            roots |= touched_by(recorded, maker, self._first)
-        return roots
+            earliest(tails, touched_by(recorded, maker, self._first), tail_of(recorded))
+        return tails
 
     def _all(self, view: View, maker: Maker, loaded: Loaded, goal: Stamp) -> None:
         """Every family there is that is not in the candidate yet, a transaction for some of them at a time. A logic
@@ -396,17 +406,34 @@ class Views:
                 view.db.execute("INSERT INTO meta VALUES ('learnt', ?)", (str(maker.known),))
         return taught(loaded, view).logic
 
-    def _some(self, view: View, maker: Maker, roots: list[str], loaded: Loaded, goal: Stamp) -> None:
-        """The families touched."""
-        for root in roots:
-            for place in maker.families.members(root):
-                for table in ("spot", "score", "choked"):
-                    view.db.execute(f"DELETE FROM {table} WHERE place = ?", (place,))
+    def _some(self, view: View, maker: Maker, tails: dict[str, int], loaded: Loaded, goal: Stamp) -> None:
+        """The families touched, from a day on each; their scores are made when somebody asks for them."""
+        roots, db = sorted(tails), view.db
+        places = {place: day for root, day in tails.items() for place in maker.families.members(root)}
+        kept = Kept(db, places)
+        for place in places:
+            for table in ("spot", "choked"):
+                db.execute(f"DELETE FROM {table} WHERE place = ?", (place,))
         if roots:
-            self._put(view, maker.make(roots))
-        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange(roots))
+            self._put(view, maker.make(roots, kept, scored=False))
+        db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange(roots))
+        overdue.note(db, roots, maker)
         view.put_stamp(goal)
-        lookup.save(view.db, loaded, maker.directory, maker.envelopes, goal.position)
+        lookup.save(db, loaded, maker.directory, maker.envelopes, goal.position)
+
+    def _score(self, view: View, loaded: Loaded) -> None:
+        """Make the scores that a view was left without when it caught up, as of where it stands; again where another
+        process got in between."""
+        while overdue.roots(view.db) and (stamp := view.stamp()) is not None:
+            maker = self.maker(loaded, stamp.position, self.ledger.directory(), self._known(stamp.position))
+            with view.transaction():
+                if view.stamp() == stamp:
+                    overdue.make(view.db, maker)
+
+    def _known(self, position: int) -> int:
+        """When the event at a position was recorded, in microseconds since 1970."""
+        row = self.ledger.store.row(position)
+        return instant_key(decode(row).recorded) if row else 0
 
     def _put(self, view: View, made: Made) -> None:
         view.db.executemany(
@@ -615,11 +642,12 @@ def _alone(path: Path) -> Iterator[bool]:
 
 
 class Beliefs:
-    """Look-ups in one logic's view."""
+    """Look-ups in one logic's view. ``score`` makes the scores that it was left without."""
 
-    def __init__(self, view: View, loaded: Loaded) -> None:
+    def __init__(self, view: View, loaded: Loaded, score: Callable[[], None] = lambda: None) -> None:
         self._view = view
         self.loaded = loaded
+        self.score = score
         view.db.execute("PRAGMA mmap_size = 1073741824")  # a look-up reads a little here and there
 
     @property
@@ -684,15 +712,18 @@ class Beliefs:
 
     def scores(self) -> dict[str, Score]:
         """Source → score over all places and questions, at the view's position."""
+        self.score()
         return scores_of(self._view.db.execute("SELECT sources, counts FROM score ORDER BY place, question"))
 
     def scored(self, question: str) -> Iterator[tuple[str, str, bytes]]:
         """(place, sources, counts) of every place on one question, in order of place."""
+        self.score()
         sql = "SELECT place, sources, counts FROM score WHERE question = ? ORDER BY place"
         yield from self._view.db.execute(sql, (question,))
 
     def due(self, known: int) -> list[str]:
         """Places of which scores are other ones by a moment although nothing was recorded since."""
+        self.score()
         found = self._view.db.execute(
             "SELECT DISTINCT place FROM spot WHERE due <= ? ORDER BY place", (known,)
         )

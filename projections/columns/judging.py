@@ -25,6 +25,7 @@ from projections.columns.shapes import (
     Chain,
     Hearing,
 )
+from projections.columns.standing import Knots, Standing, last_seen, nothing
 from projections.columns.tables import Question
 from projections.columns.testimony import Spot, Testimony
 from projections.envelopes.shape import CLAIM, PREDICTS
@@ -42,7 +43,8 @@ class Judged:
     ``whole`` (knots, 5): since, at, origins, claims, newest (days as ordinals; ``at`` 0: nothing believed yet);
     ``beliefs`` and ``rates`` (knots, states); ``sightings`` (n, 3): display, since, day last observed;
     ``shown_by`` the sources of the displays; ``sources`` with ``scores`` (sources, 19); ``first`` the first day
-    that anything speaks of; ``due`` when scores may change although nothing new is recorded.
+    that anything speaks of; ``due`` when scores may change although nothing new is recorded; ``stood`` how many of
+    the knots were made earlier and stand.
     """
 
     place: str
@@ -56,6 +58,7 @@ class Judged:
     scores: Any
     first: int | None
     due: int | None
+    stood: int = 0
 
 
 @dataclass(slots=True)
@@ -98,58 +101,108 @@ class Judge:
         estimate = self.logic.learnt.by(name, known) if self.logic.learnt else None
         return self.testimony.tables.question(name, self.logic.params, self.kernel, estimate)
 
-    def judge(self, spot: Spot, factors: Mapping[int, float] | None = None) -> Judged:
-        """Knots and scores of one spot; ``factors``: a logic's own weight of each piece, by position."""
-        k, p, q = self.kernel, self._pieces, self.question(spot.question, 0)
+    def judge(
+        self,
+        spot: Spot,
+        factors: Mapping[int, float] | None = None,
+        *,
+        standing: Standing | None = None,
+        scored: bool = True,
+    ) -> Judged:
+        """Knots of one spot, and its scores where they are wanted. ``factors``: a logic's own weight of each piece, by
+        position; ``standing``: what was made of the spot earlier, of which only the tail is made anew."""
         if factors is not None:
             self._give(spot, factors)
+        q = self.question(spot.question, end_of(standing.until) if standing else 0)
         heard = self._opened(spot, q)
-        points = int(k.room_for(p, q.asked, heard.piece))
-        turns = self._turns(spot.question, heard)
-        room = len(heard.known) + points + len(turns)
-        whole, beliefs = np.empty((room, 5 + q.size), np.int64), np.empty((room, q.size))
-        sightings = np.empty((4 * len(heard.arrays.lists) + 8, 3), np.int64)
-        before = np.zeros(len(heard.arrays.shows), np.int64)
-        happening = heard.known, heard.act, heard.who, heard.extra
-        place = self.codes[spot.place]
-        knots = sighted = 0
+        shown_by = [self.codes.names[one] for one in heard.arrays.shows[:, D_SOURCE].tolist()]
+        if standing and not standing.fits(shown_by, q.size):
+            standing = None
+        begun = self._begun(spot.question, heard, standing)
+        knots, sightings = standing.before(begun, shown_by) if standing else nothing(q.size)
+        before = last_seen(sightings, len(shown_by))
+        made, seen = [knots], [sightings]
+        turns = [begun, *(day for day in self._learnt(spot.question) if day > begun)]
         for since, stop in pairwise((*turns, _NO_DAY)):
             now = self.question(spot.question, end_of(since))
             if now is not q or since != turns[0]:
                 q, heard = now, self._opened(spot, now)
-            chain = new_chain(points, q.size)
-            c = self.structs.Chain(*chain)
-            begun_by = end_of(since - 1) + 1
-            k.hear_until(p, heard.h, c, q.asked, *happening, begun_by - 1)
-            begin = int(np.searchsorted(heard.known, begun_by))
-            made, seen = k.diagonal(
-                p, heard.h, c, q.asked, q.motions, *happening, place, begin, since, stop, before,
-                whole[knots:], beliefs[knots:], sightings[sighted:],
-            )  # fmt: skip
-            knots, sighted = knots + made, sighted + seen
-        first = int(k.opening(c))
-        begun = int(chain.ints[first, C_DAY]) if first < chain.at[0] else None
-        scoring = self.question(spot.question, self.known)
-        if len(heard.known) and (heard.known[-1] > self.known or scoring is not q):
-            q = scoring
-            heard = self._opened(spot, q)
-            chain = new_chain(points, q.size)
-            c = self.structs.Chain(*chain)
-            k.hear_until(p, heard.h, c, q.asked, *happening, self.known)
-        sources, scores = self._scored(spot, heard, chain, c, q)
-        return Judged(
+            chain, c = self._hear(heard, q, end_of(since - 1))
+            knots, sightings = self._bend(spot, heard, c, q, since, stop, before)
+            made.append(knots)
+            seen.append(sightings)
+        first = int(self.kernel.opening(c))
+        whole, beliefs, rates = (np.concatenate(parts) for parts in zip(*made, strict=True))
+        judged = Judged(
             spot.place,
             spot.question,
-            whole[:knots, :5],
-            beliefs[:knots],
-            whole[:knots, 5:] / SCALE,
-            sightings[:sighted],
-            [self.codes.names[one] for one in heard.arrays.shows[:, D_SOURCE].tolist()],
-            sources,
-            scores,
-            begun,
+            whole,
+            beliefs,
+            rates,
+            np.concatenate(seen),
+            shown_by,
+            [],
+            np.zeros((0, SCORES), np.int64),
+            int(chain.ints[first, C_DAY]) if first < chain.at[0] else None,
             self._due(heard),
+            len(made[0].whole),
         )
+        if scored:
+            late = len(heard.known) and heard.known[-1] > self.known
+            if late or self.question(spot.question, self.known) is not q:
+                judged.sources, judged.scores, _ = self.score(spot)
+            else:
+                judged.sources, judged.scores = self._scored(spot, heard, chain, c, q)
+        return judged
+
+    def score(
+        self, spot: Spot, factors: Mapping[int, float] | None = None
+    ) -> tuple[list[str], Any, int | None]:
+        """(sources, scores, due) of one spot, as ``Judged`` has them."""
+        if factors is not None:
+            self._give(spot, factors)
+        q = self.question(spot.question, self.known)
+        heard = self._opened(spot, q)
+        return (*self._scored(spot, heard, *self._hear(heard, q, self.known), q), self._due(heard))
+
+    def _hear(self, heard: _Heard, q: Question, moment: int) -> tuple[Chain, Any]:
+        """The chain of a spot that was opened, by what was known by a moment; and the same as the kernel takes it."""
+        points = int(self.kernel.room_for(self._pieces, q.asked, heard.piece))
+        chain = new_chain(points, q.size)
+        c = self.structs.Chain(*chain)
+        happening = heard.known, heard.act, heard.who, heard.extra
+        self.kernel.hear_until(self._pieces, heard.h, c, q.asked, *happening, moment)
+        return chain, c
+
+    def _bend(
+        self, spot: Spot, heard: _Heard, c: Any, q: Question, since: int, stop: int, before: Any
+    ) -> tuple[Knots, Any]:
+        """Knots and sightings from day ``since`` on and before ``stop``, of a spot that has heard what was known
+        earlier. ``before`` is by display what was noted last."""
+        begin = int(np.searchsorted(heard.known, end_of(since - 1), "right"))
+        room = len(heard.known) - begin + c.ints.shape[0] + 1
+        whole, beliefs = np.empty((room, 5 + q.size), np.int64), np.empty((room, q.size))
+        sightings = np.empty((4 * len(heard.arrays.lists) + 8, 3), np.int64)
+        happening = heard.known, heard.act, heard.who, heard.extra
+        many, seen = self.kernel.diagonal(
+            self._pieces, heard.h, c, q.asked, q.motions, *happening, self.codes[spot.place],
+            begin, since, stop, before, whole, beliefs, sightings,
+        )  # fmt: skip
+        return Knots(whole[:many, :5], beliefs[:many], whole[:many, 5:] / SCALE), sightings[:seen]
+
+    def _begun(self, question: str, heard: _Heard, standing: Standing | None) -> int:
+        """The day from which knots are made: the first of all, or where something stands that of the last arrival, or
+        turn of what is learnt, up to the first day that may differ: what follows either hangs on it up to the next."""
+        if not len(heard.known):
+            return _NO_DAY
+        first = day_of(int(heard.known[0]))
+        if standing is None or standing.until <= first:
+            return first
+        arrived = heard.known[: np.searchsorted(heard.known, end_of(standing.until), "right")]
+        days = arrived // DAY_US + EPOCH
+        turns = [day for day in self._learnt(question) if first < day <= standing.until]
+        begun = max([int(days[-1]), *turns[-1:]])
+        return begun if standing.heard_on(days[days < begun]) else first
 
     def _give(self, spot: Spot, factors: Mapping[int, float]) -> None:
         """Take over the weights that a logic gives to the pieces of a spot."""
@@ -189,13 +242,9 @@ class Judge:
         ends = (said, said, held, held, ruled, ruled)
         return Rows(*(one[:end] for one, end in zip(rows, ends, strict=True)))
 
-    def _turns(self, question: str, heard: _Heard) -> list[int]:
-        """The day on which anything becomes known, and later ones on which sources come to be heard otherwise."""
-        if not len(heard.known):
-            return [_NO_DAY]
-        first = day_of(int(heard.known[0]))
-        turns = self.logic.learnt.turns(question) if self.logic.learnt else []
-        return [first, *(day for turn in turns if (day := day_of(turn)) > first)]
+    def _learnt(self, question: str) -> list[int]:
+        """The days on which sources come to be heard otherwise."""
+        return [day_of(turn) for turn in self.logic.learnt.turns(question)] if self.logic.learnt else []
 
     def _opened(self, spot: Spot, q: Question) -> _Heard:
         k, p = self.kernel, self._pieces

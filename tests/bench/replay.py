@@ -169,17 +169,20 @@ def _catching_up(on: Stage, claims: int, path: Path) -> list[Figure]:
             ("catch-up-quiet", "a quiet place", quiet),
             ("catch-up-hottest", "the hottest place", generator.HOT),
         ):
-            taken = []
+            taken, scored = [], []
             for n in range(_CLAIMS):
                 ledger.append([_claim(place, n)])
                 head, directory = ledger.store.head().size, ledger.directory()
                 start = perf_counter()
-                views.beliefs(loaded, head, directory)
+                found = views.beliefs(loaded, head, directory)
                 taken.append(perf_counter() - start)
+                scored.append(timed(found.score))
             what = (
                 f"catching up with one new claim on {name}; median of {_CLAIMS - 1} claims after a first one"
             )
             figures.append(figure("replay", row, what, claims, taken[1:]))
+            what = f"the scores of all who spoke of {name}, asked for after each of these claims"
+            figures.append(figure("replay", f"{row}-scored", what, claims, scored[1:]))
         views.close()
     return figures
 

@@ -77,7 +77,7 @@ def fresh(shelf: Shelf, size: int) -> dict[str, list[tuple[object, ...]]]:
 
 
 def caught_up(views: Views, paper: Paper, root: Path) -> dict[str, list[tuple[object, ...]]]:
-    views.beliefs(TALLY, paper.size, paper.directory())
+    views.beliefs(TALLY, paper.size, paper.directory()).score()
     return told_by(root / VIEW, ALL_OF_IT)
 
 
@@ -143,7 +143,7 @@ class Held:
             other = Views(ledger, root)
             other.beliefs(loaded, ledger.store.head().size, ledger.directory())
             other.close()
-        self.views.beliefs(loaded, self.ledger.store.head().size, self.ledger.directory())
+        self.views.beliefs(loaded, self.ledger.store.head().size, self.ledger.directory()).score()
         name = file_name(loaded)
         tables = ALL_OF_IT if loaded is TALLY else ALL_OF_IT[:3]
         assert told_by(self.folder / "held" / name, tables) == told_by(root / name, tables)

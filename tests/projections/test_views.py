@@ -52,10 +52,12 @@ dense = st.one_of(worlds(least=4), worlds(TIGHT, least=6))
 
 
 def built(shelf: Shelf, root: Path, stops: list[int] | None = None) -> Path:
-    """The view of a shelf, caught up at every stop."""
+    """The view of a shelf, caught up at every stop; its scores asked for in the end."""
     for stop in [*(stops or []), len(shelf.events)]:
         views = Paper(shelf, stop).views(root)
-        views.beliefs(TALLY, stop, shelf.directory(stop))
+        beliefs = views.beliefs(TALLY, stop, shelf.directory(stop))
+        if stop == len(shelf.events):
+            beliefs.score()
         views.close()
     return root / VIEW
 

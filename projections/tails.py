@@ -44,17 +44,17 @@ class Kept:
 
     def __init__(self, db: sqlite3.Connection, tails: Mapping[str, int]) -> None:
         """``tails``: place → the first day that may differ."""
-        from projections.columns.standing import Standing
-
-        self._found: dict[tuple[str, str], Standing] = {}
-        for place, until in tails.items():
-            if until == WHOLE:
-                continue
-            for question, data in db.execute("SELECT question, data FROM spot WHERE place = ?", (place,)):
-                self._found[place, question] = Standing(blobs.unpack(data), until)
+        self._db, self._tails = db, tails
 
     def __call__(self, place: str, question: str) -> Standing | None:
-        return self._found.get((place, question))
+        from projections.columns.standing import Standing
+
+        until = self._tails.get(place, WHOLE)
+        if until == WHOLE:
+            return None
+        sql = "SELECT data FROM spot WHERE place = ? AND question = ?"
+        found = self._db.execute(sql, (place, question)).fetchone()
+        return Standing(blobs.unpack(found[0]), until) if found else None
 
 
 def earliest(tails: dict[str, int], roots: Collection[str], day: int) -> None:

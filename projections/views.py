@@ -410,12 +410,11 @@ class Views:
         """The families touched, from a day on each; their scores are made when somebody asks for them."""
         roots, db = sorted(tails), view.db
         places = {place: day for root, day in tails.items() for place in maker.families.members(root)}
-        kept = Kept(db, places)
+        made = maker.make(roots, Kept(db, places), scored=False) if roots else Made()
         for place in places:
             for table in ("spot", "choked"):
                 db.execute(f"DELETE FROM {table} WHERE place = ?", (place,))
-        if roots:
-            self._put(view, maker.make(roots, kept, scored=False))
+        self._put(view, made)
         db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange(roots))
         overdue.note(db, roots, maker)
         view.put_stamp(goal)

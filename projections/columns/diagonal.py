@@ -138,6 +138,8 @@ def diagonal(
 def hear_until(p, h, c, asked, known, act, who, extra, cut):
     """Let become known what was known by a moment; nothing is written down."""
     nobody = np.zeros(h.of.shape[0], np.uint8)
+    # What is heard is counted at once: among all that waits for its day to come one has to be looked for.
+    count_at(p, h, cut // DAY_US + EPOCH)
     for i in range(known.shape[0]):
         if known[i] > cut:
             break

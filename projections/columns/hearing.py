@@ -430,11 +430,21 @@ def count_at(p, h, day):
 
 
 @inner
+def reaches(h, circle, place_in):
+    """Note up to where claims of a circle were ever heard."""
+    h.circles[circle, 3] = max(h.circles[circle, 3], place_in + 1)
+
+
+@inner
 def hear(p, h, c, asked, i, nobody):
     """A claim or a piece of evidence becomes known."""
     if h.of[i, H_LABEL] < 0 or h.temper[i] == 0.0 or evidence_factor(h, asked, i, nobody) == 0.0:
         return
     h.of[i, H_SPOKEN] = 1
+    if h.of[i, H_CIRCLE] >= 0:
+        reaches(h, h.of[i, H_CIRCLE], h.of[i, H_PLACE_IN])
+    if h.of[i, H_OTHER_CIRCLE] >= 0:
+        reaches(h, h.of[i, H_OTHER_CIRCLE], h.of[i, H_OTHER_PLACE_IN])
     listen(p, h, i)
     put(p, h, c, asked, i, nobody)
     if p.of[h.of[i, H_PIECE], P_KIND] == CLAIM:
@@ -456,7 +466,8 @@ def retell(p, h, c, asked, i, nobody):
 def again_in(p, h, c, asked, circle, i, nobody, learnt):
     """Weigh anew the later claims of a circle that ``i`` implies (learnt), or that repeated it (unsaid)."""
     latest = p.of[h.of[i, H_PIECE], P_SAID] + asked.sizes[3]
-    for k in range(standing_before(h, circle, i), h.circles[circle, 2]):
+    # Nothing behind the last that was ever heard can have been: mostly that is claim i itself.
+    for k in range(standing_before(h, circle, i), h.circles[circle, 3]):
         j = h.lists[k, 0]
         if p.of[h.of[j, H_PIECE], P_SAID] > latest:
             break

@@ -505,9 +505,10 @@ def open_spot(p, factor, asked, piece, reach, place_rank, by_source, at, voices)
     total = circle_of.shape[0] + ground_of.shape[0] + leaners.shape[0] + doubter.shape[0] + items.shape[0]
     lists = np.zeros((total, 2), np.int64)
     base = np.int64(0)
-    groups = np.empty((circle_source.shape[0], 3), np.int64)
+    groups = np.empty((circle_source.shape[0], 4), np.int64)
     for k in range(circle_source.shape[0]):
         groups[k, 0], groups[k, 1], groups[k, 2] = circle_source[k], circle_first[k], circle_first[k + 1]
+        groups[k, 3] = circle_first[k]
     lists[: circle_of.shape[0], 0] = circle_of
     base += circle_of.shape[0]
     lists[base : base + ground_of.shape[0], 0] = ground_of

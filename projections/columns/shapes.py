@@ -120,9 +120,9 @@ class Hearing(NamedTuple):
 
     ``of`` (instances, 32): columns ``H_…``. ``temper``: factor on the weight of each. ``weights`` (instances,
     3·states): what it says a day, what it holds, what was ruled of it, in fixed point. ``lists`` (n, 2): what
-    ``…_FROM`` and ``…_TO`` point into; of doubters the second is 1 while the doubt stands. ``circles`` (n, 3):
-    whose, from, to. ``shows`` (displays, 7): columns ``D_…``. ``count``: day, claims, voices, newest, for later.
-    ``scratch`` (4, states): to work in.
+    ``…_FROM`` and ``…_TO`` point into; of doubters the second is 1 while the doubt stands. ``circles`` (n, 4):
+    whose, from, to, and to where any was ever heard. ``shows`` (displays, 7): columns ``D_…``. ``count``: day, claims,
+    voices, newest, for later. ``scratch`` (4, states): to work in.
     """
 
     of: Array

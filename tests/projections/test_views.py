@@ -384,6 +384,8 @@ def test_processes_that_catch_up_at_once_agree(scribe) -> None:
     expected = asked(scribe)
     told_last = f"{expected.claims} {expected.belief}"
     assert all(int(out.split()[0]) in (expected.claims - 1, expected.claims) for out, _ in said)
+    with scribe.desk() as desk:
+        desk.beliefs.score()
     one = told_by(view_of(scribe))
     shutil.rmtree(view_of(scribe).parent)
     asked(scribe)

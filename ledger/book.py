@@ -60,6 +60,7 @@ class Ledger:
         self._salt = salt or random_bytes
         self._directory: Directory | None = None
         self._vault: Vault | None = None
+        self._encrypts: bool | None = None  # settled when the ledger is made
 
     @classmethod
     def open(cls, path: str | Path, *, readonly: bool = False, **injected: Any) -> Ledger:
@@ -139,6 +140,8 @@ class Ledger:
 
     def close(self) -> None:
         self.store.close()
+        if self.notary is not None:
+            self.notary.close()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -205,9 +208,11 @@ class Ledger:
     @property
     def encrypts(self) -> bool:
         """Whether new bodies are encrypted."""
-        from ledger.integrity.vault import BODIES, ENCRYPTED
+        if self._encrypts is None:
+            from ledger.integrity.vault import BODIES, ENCRYPTED
 
-        return self.store.setting(BODIES) == ENCRYPTED
+            self._encrypts = self.store.setting(BODIES) == ENCRYPTED
+        return self._encrypts
 
     def effective(self, entry: str) -> tuple[str, dict[str, Any]] | None:
         """(event name, author fields after corrections) of an entry id; None where there is none."""
@@ -265,6 +270,7 @@ class Ledger:
                     raise _DryRun
                 if within is not None:
                     within(writer)
+                head = writer.head() if self.notary is not None else None
         except _DryRun:
             self._directory = None
         except BaseException:
@@ -272,7 +278,7 @@ class Ledger:
             raise
         else:
             if self.notary is not None:
-                self.notary.acknowledge(self.store)
+                self.notary.acknowledge(self.store, head)
         return receipts
 
     def _decide(

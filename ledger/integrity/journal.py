@@ -37,6 +37,7 @@ class Journal:
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(f"{database.name}.checkpoints")
+        self._file: BinaryIO | None = None
 
     def exists(self) -> bool:
         return self.path.exists()
@@ -53,15 +54,39 @@ class Journal:
 
     @contextmanager
     def appending(self, timeout: float) -> Iterator[Appending]:
-        """The file, locked against others who append; made where there is none."""
-        new = not self.exists()
+        """The file, locked against others who append; made where there is none. It stays open from one time to the
+        next, unless another has taken its place. Raises ``WriteFailed`` or ``Locked``."""
+        file, new = self._kept()
+        _lock(file, self.path, timeout)
         try:
-            file = open(self.path, "ab+")  # noqa: SIM115 - closed below
+            yield Appending(file, self.path, new)
+        finally:
+            _unlock(file)
+
+    def close(self) -> None:
+        """Let go of the file. Harmless when done twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _kept(self) -> tuple[BinaryIO, bool]:
+        """The open file, and whether it was made just now."""
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            there = None
         except OSError as error:
             raise unwritten(self.path, error) from error
-        with file:
-            _lock(file, self.path, timeout)
-            yield Appending(file, self.path, new)
+        if self._file is not None:
+            kept = os.fstat(self._file.fileno())
+            if there is not None and (kept.st_dev, kept.st_ino) == (there.st_dev, there.st_ino):
+                return self._file, False
+            self.close()
+        try:
+            self._file = open(self.path, "ab+")  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise unwritten(self.path, error) from error
+        return self._file, there is None
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
@@ -86,6 +111,10 @@ class Appending:
         self._file = file
         self._path = path
         self._new = new
+
+    def size(self) -> int:
+        """How long the file is now, in bytes."""
+        return os.fstat(self._file.fileno()).st_size
 
     def tail(self) -> Tail:
         return _tail(self._file)
@@ -191,6 +220,15 @@ def _lock(file: BinaryIO, path: Path, timeout: float) -> None:
                     remedy="Wait for it, then do the same again: what is already recorded is recognised",
                 ) from None
         time.sleep(0.0005)
+
+
+def _unlock(file: BinaryIO) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    if not file.closed:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _datasync(handle: int) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError, Unverified, Usage
 from ledger.integrity import keys
 from ledger.integrity.checkpoint import Checkpoint
-from ledger.integrity.journal import Journal, Tail, is_beginning
+from ledger.integrity.journal import Appending, Journal, Tail, is_beginning
 from ledger.integrity.note import Note, PublicKey
 from ledger.integrity.proof import Tree
 from ledger.settings import lock_timeout
@@ -27,7 +27,7 @@ from ledger.settings import lock_timeout
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ledger.store.base import Reader, Store, Writer
+    from ledger.store.base import Head, Reader, Store, Writer
 
 #: Settings of the store: the key that signs now, and all that ever did, a line each, the newest last.
 SIGNED, ORIGINS = "signed", "origins"
@@ -77,6 +77,7 @@ class Notary:
         self._private: Ed25519PrivateKey | None = None
         self._read: tuple[int, Checkpoint] | None = None
         self._compared = False
+        self._latest: int | None = None  # the open file of what was signed last
 
     @classmethod
     def of(cls, reader: Reader, path: Path) -> Notary | None:
@@ -105,7 +106,7 @@ class Notary:
         Raises ``Unverified`` (nothing may be written) or ``LedgerError`` (no key)."""
         if self._private is None:
             self._private = keys.load(self.key)
-        if not self._unbegun(reader):
+        if not self.unbegun(reader):
             self.compare(reader, self.last())
         if not self._compared:
             known = self.known_here()
@@ -113,9 +114,14 @@ class Notary:
                 self.compare(reader, known, "the copy of it that lies with the keys")
             self._compared = True
 
-    def _unbegun(self, reader: Reader) -> bool:
-        """Whether it holds its opening alone and was never signed: whoever made it died before the first checkpoint."""
-        return not self.journal.exists() and reader.head().size <= 1 and self.known_here() is None
+    def unbegun(self, reader: Reader) -> bool:
+        """Whether it holds its opening alone and was never signed: whoever made it died before the first checkpoint.
+        The next append signs it."""
+        if self.journal.exists():
+            tail = self.journal.tail()
+            if tail.note is not None or not self.torn(tail, reader):
+                return False
+        return reader.head().size <= 1 and self.known_here() is None
 
     def compare(self, reader: Reader, checkpoint: Checkpoint, which: str = "its last checkpoint") -> None:
         """That the record begins with what a checkpoint vouches for. Raises ``Unverified`` with both roots."""
@@ -138,24 +144,42 @@ class Notary:
                 remedy=_REMEDY,
             )
 
-    def acknowledge(self, store: Store) -> Checkpoint:
-        """After the commit: a checkpoint of the newest head, on the disk; nothing is written where there is one.
-        Raises ``WriteFailed`` or ``Locked``: then nothing may be acknowledged."""
-        head = store.head()
+    def acknowledge(self, store: Store, head: Head | None = None) -> Checkpoint:
+        """After the commit: a checkpoint on the disk of ``head``, else of the newest, or of a newer one; nothing is
+        written where there is one. Raises ``WriteFailed`` or ``Locked``: then nothing may be acknowledged."""
+        head = head or store.head()
         with self.journal.appending(lock_timeout()) as file:
-            tail = file.tail()
-            last = self._checked(tail, store) if tail.note else None
-            if last is not None and last.size >= head.size and not tail.rest:
+            end, last = self._end(file, store)
+            if last is not None and last.size >= head.size:
                 return last
-            newest = max(head.size, last.size if last else 0)
-            if newest > head.size:
-                head = store.head()
             checkpoint = Checkpoint(self.key.name, head.size, head.root)
             note = self._signed(checkpoint)
-            file.append(note, tail.end)
-            self._read = (tail.end + len(note) + 1, checkpoint)
+            file.append(note, end)
+            self._read = (end + len(note) + 1, checkpoint)
         self._remember(note)
         return checkpoint
+
+    def _end(self, file: Appending, store: Store) -> tuple[int, Checkpoint | None]:
+        """Where the next note goes, and the last one there is; None where there is none, or where what follows it was
+        cut off, so that another is due."""
+        if self._read is not None and self._read[0] == file.size():
+            return self._read
+        tail = file.tail()
+        if tail.rest and not self.torn(tail, store):
+            raise Unverified(
+                "what follows the last checkpoint is none, nor the beginning of one",
+                where=str(self.journal.path),
+                remedy=_REMEDY,
+            )
+        last = self._parsed(tail.note) if tail.note else None
+        return tail.end, None if tail.rest else last
+
+    def close(self) -> None:
+        """Let go of files. Harmless when done twice."""
+        self.journal.close()
+        if self._latest is not None:
+            os.close(self._latest)
+            self._latest = None
 
     # -- what is there -------------------------------------------------------------------------------
 
@@ -201,16 +225,6 @@ class Notary:
 
         return is_beginning(tail.rest, expected, self.key.name)
 
-    def _checked(self, tail: Tail, store: Store) -> Checkpoint:
-        assert tail.note is not None
-        if tail.rest and not self.torn(tail, store):
-            raise Unverified(
-                "what follows the last checkpoint is none, nor the beginning of one",
-                where=str(self.journal.path),
-                remedy=_REMEDY,
-            )
-        return self._parsed(tail.note)
-
     def _parsed(self, note: bytes) -> Checkpoint:
         try:
             return Checkpoint.parse(note, self.key)
@@ -229,13 +243,15 @@ class Notary:
         return keys.folder() / "latest" / name
 
     def _remember(self, note: bytes) -> None:
-        """Not synced, and no harm where it cannot be written: it is one guard more."""
-        path = self._memory()
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        """Written in place and not synced, and no harm where it cannot be or is cut off: it is one guard more."""
         with suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            partial.write_bytes(note)
-            os.replace(partial, path)
+            if self._latest is None:
+                path = self._memory()
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._latest = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+            os.lseek(self._latest, 0, os.SEEK_SET)
+            os.write(self._latest, note)
+            os.ftruncate(self._latest, len(note))
 
 
 def make(path: Path, ledger: str) -> Notary:

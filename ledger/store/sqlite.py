@@ -159,6 +159,13 @@ class SqliteWriter(_Reads):
         self.where = recorder.where
         self._recorder = recorder
         self._cursor: LedgerCursor | None = cursor
+        self._head: Head | None = None  # nobody else writes while this one lives
+
+    def head(self) -> Head:
+        """See ``Reader.head``."""
+        if self._head is None:
+            self._head = super().head()
+        return self._head
 
     def _reading(self) -> AbstractContextManager[LedgerCursor]:
         if self._cursor is None:  # SQLite would run what follows outside any transaction
@@ -185,6 +192,7 @@ class SqliteWriter(_Reads):
                     raise self._conflict(rows) or error from error
                 raise
             cursor.execute("RELEASE batch")
+            self._head = None
             return positions
 
     def erase(self, positions: Sequence[int]) -> None:
@@ -242,6 +250,7 @@ class SqliteStore(_Reads):
         self.recorder = recorder
         self.where = recorder.where
         self._datastore = datastore
+        self._whole = False  # whether the file was seen to be as long as it says
 
     @classmethod
     def create(cls, path: str | PathLike[str], *, timeout: float = 60.0) -> Self:
@@ -301,7 +310,9 @@ class SqliteStore(_Reads):
         if self._datastore.pool.readonly:
             raise WriteFailed("opened for reading only", where=self.where)
         with self._datastore.transaction(commit=True) as cursor:
-            self._refuse_cut(cast(LedgerCursor, cursor))
+            if not self._whole:
+                self._refuse_cut(cast(LedgerCursor, cursor))
+                self._whole = True
             writer = SqliteWriter(self.recorder, cast(LedgerCursor, cursor))
             try:
                 yield writer

@@ -83,36 +83,42 @@ class LedgerCursor(SQLiteCursor):
         self._writing = writing
 
     def execute(self, *args: Any, **kwargs: Any) -> None:
-        with self._translated():
+        try:
             self.sqlite_cursor.execute(*args, **kwargs)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def executemany(self, *args: Any, **kwargs: Any) -> None:
-        with self._translated():
+        try:
             self.sqlite_cursor.executemany(*args, **kwargs)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def fetchall(self) -> Any:
-        with self._translated():
+        try:
             return self.sqlite_cursor.fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def fetchone(self) -> Any:
-        with self._translated():
+        try:
             return self.sqlite_cursor.fetchone()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query, as plain tuples (the library's own methods want ``sqlite3.Row``)."""
-        with self._translated():
-            self.sqlite_cursor.row_factory = None
+        self.sqlite_cursor.row_factory = None
+        try:
             return self.sqlite_cursor.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def close(self) -> None:
         self.sqlite_cursor.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise translate(error, self._where, writing=self._writing) from error
+    def _translated(self, error: sqlite3.Error) -> Exception:
+        return translate(error, self._where, writing=self._writing)
 
 
 class LedgerConnection(SQLiteConnection):

@@ -19,7 +19,7 @@ from typing import NoReturn
 import orjson
 
 from ledger.errors import LedgerError
-from tests.bench import aims, append, asof, belief, cli, growth, importing, readme, replay
+from tests.bench import aims, append, asof, belief, cli, growth, importing, integrity, readme, replay
 from tests.bench.figures import Figure, table
 from tests.bench.stage import Stage, talk
 
@@ -29,6 +29,7 @@ BENCHES: dict[str, tuple[Callable[[Stage, int], list[Figure]], int]] = {
     "import": (importing.run, importing.DEFAULT),
     "replay": (replay.run, replay.DEFAULT),
     "asof": (asof.run, asof.DEFAULT),
+    "integrity": (integrity.run, integrity.DEFAULT),
     "cli": (cli.run, cli.DEFAULT),
     "memory": (growth.memory, growth.MEMORY),
     "growth": (growth.run, growth.DEFAULT),

@@ -40,6 +40,23 @@ ROWS: dict[str, tuple[str, str, str]] = {
         "rate",
         "ratio ≤ 6",
     ),
+    "append-signed": (
+        "append one event, its checkpoint signed and on the disk; floor: a bare `INSERT` and `COMMIT`",
+        "each",
+        "ratio ≤ 4",
+    ),
+    "import-proofs": (
+        "import with hashes, tree and checkpoints; floor: the same without any of them",
+        "rate",
+        "ratio ≤ 1.3",
+    ),
+    "verify": (
+        "verify the whole record; floor: its bytes read and hashed once",
+        "rate",
+        "≥ 250,000 a second",
+    ),
+    "proof-made": ("an inclusion proof made from the file", "time", "≤ 1 ms"),
+    "proof-checked": ("the same checked", "time", "≤ 0.1 ms"),
     "replay-cold": (f"replay from nothing, views written; {_SCAN}", "rate", "ratio ≤ 4"),
     "replay-read": (f"of which reading the ledger; {_SCAN}", "rate", "-"),
     "replay-warm": (f"replay after a change of logic; {_SCAN}", "rate", "ratio ≤ 1"),

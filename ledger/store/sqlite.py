@@ -11,6 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, cast
@@ -397,12 +398,20 @@ class SqliteStore(_Reads):
 
     def raw_rows(self, first: int, last: int) -> list[tuple[Any, ...]]:
         """See ``Store.raw_rows``."""
+        columns, ciphers = f"{_ROW}, b.salt, b.body, NULL, NULL", ""
+        if self._has_ciphers:
+            columns = f"{_ROW}, b.salt, b.body, c.key, c.sealed"
+            ciphers = "LEFT JOIN ledger_cipher c ON c.position = e.rowid "
         return self._ask(
-            f"SELECT {_ROW}, b.salt, b.body, c.key, c.sealed FROM stored_events e "
-            "LEFT JOIN ledger_body b ON b.position = e.rowid LEFT JOIN ledger_cipher c ON c.position = e.rowid "
+            f"SELECT {columns} FROM stored_events e LEFT JOIN ledger_body b ON b.position = e.rowid {ciphers}"
             "WHERE e.rowid BETWEEN ? AND ? ORDER BY e.rowid",
             *(first, min(last, _LAST)),
         )
+
+    @cached_property
+    def _has_ciphers(self) -> bool:
+        """Whether bodies are encrypted here, which is settled when a ledger is made; or some are there all the same."""
+        return bool(self._ask("SELECT 1 FROM ledger_cipher LIMIT 1")) or self.setting("bodies") is not None
 
     def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
         """See ``Store.positions_of_keys``."""

@@ -113,8 +113,11 @@ class RehearsalStore:
             for row in self._rows("registry AND position BETWEEN ? AND ? ORDER BY 1", first, stop)
         )
 
-    def faults(self) -> Iterator[str]:
-        return self._below.faults()
+    def faults(self, *, index: bool = True) -> Iterator[str]:
+        return self._below.faults(index=index)
+
+    def named(self, last: int) -> int | None:
+        return self._below.named(last)  # of the layer below: nobody audits a rehearsal
 
     def rows(self, start: int = 1, stop: int | None = None, *, batch: int = 2_000) -> Iterator[StoredRow]:
         last = self._head.size if stop is None else stop

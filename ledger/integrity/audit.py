@@ -30,6 +30,7 @@ _WORTH = 1 << 17  # events from which other processes are worth their start
 _MOST = 8  # processes
 _RUN = 8  # blocks that one process takes at a time
 _LAST = 2**62
+_UNASKED = -(2**200)  # no sum of hashes is that
 _TRIES = 5  # to look behind the last event while nobody appends
 
 
@@ -89,7 +90,9 @@ def record(
     try:
         with _examined(ledger, head.size, wanted, source, deep) as (blocks, whole):
             passing.all(blocks, progress)
-            found = whole()
+            named, found = whole()
+            if named is not _UNASKED and not passing.broken and named != passing.named:
+                passing.beside.add("the index by which entries are looked up is not that of the events")
     except LedgerError as error:
         passing.rows.add(str(error))
         found = _store(store)
@@ -108,7 +111,7 @@ class _Passing:
         self.broken = False
         self.missing: dict[str, int] = {}
         self.redacted: dict[str, int] = {}
-        self.bodies = self.encrypted = self.unopened = self.checkpoints = self.keys = 0
+        self.bodies = self.encrypted = self.unopened = self.checkpoints = self.keys = self.named = 0
 
     def all(self, blocks: Iterable[Examined], progress: Callable[[int, int], None] | None) -> None:
         for block in blocks:
@@ -133,6 +136,7 @@ class _Passing:
         self.encrypted += block.encrypted
         self.unopened += block.unopened
         self.keys += block.keys
+        self.named += block.named
         if self.broken:
             return  # events are missing, so that no root can be made
         before = self.blocks.size << HEIGHT
@@ -252,10 +256,10 @@ def _still_there(store: Store, entry: str) -> int | None:
     return None
 
 
-def _store(store: Store) -> Check:
+def _store(store: Store, *, index: bool = True) -> Check:
     faults = Faults()
     try:
-        for what in store.faults():
+        for what in store.faults(index=index):
             faults.add(what)
     except LedgerError as error:
         faults.add(str(error))
@@ -283,13 +287,14 @@ def _tasks(size: int, promised: Sequence[Checkpoint], deep: bool) -> Iterator[_T
 @contextmanager
 def _examined(
     ledger: Ledger, size: int, promised: Sequence[Checkpoint], source: str | None, deep: bool
-) -> Iterator[tuple[Iterable[Examined], Callable[[], Check]]]:
-    """The blocks of a record, examined, in order; and what the store says of itself, once they are through."""
+) -> Iterator[tuple[Iterable[Examined], Callable[[], tuple[int | None, Check]]]]:
+    """The blocks of a record, examined, in order; and what the store says of itself, once they are through: its
+    ``named``, ``_UNASKED`` where hashes of one process say nothing to another, and the check."""
     tasks = _tasks(size, promised, deep)
     workers = min(_MOST, os.cpu_count() or 1)
     if source is None or size < _WORTH or workers < 2:
         blocks = (examine(ledger.store, *task, opened=ledger.opened) for task in tasks)
-        yield blocks, lambda: _store(ledger.store)
+        yield blocks, lambda: (ledger.store.named(size), _store(ledger.store, index=False))
         return
     import multiprocessing
     import threading
@@ -300,7 +305,7 @@ def _examined(
     context = multiprocessing.get_context("fork" if forks else "spawn")
     with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(source,)) as pool:
         try:
-            whole = pool.submit(_find_itself_whole)  # first, since it is one long piece
+            whole = pool.submit(_find_itself_whole, size, forks)  # first, since it is one long piece
             yield pool.map(_examine, tasks, chunksize=_RUN), whole.result
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -322,9 +327,10 @@ def _open(source: str) -> None:
     _ledger = Ledger.open(source, readonly=True)
 
 
-def _find_itself_whole() -> Check:
+def _find_itself_whole(size: int, forked: bool) -> tuple[int | None, Check]:
     assert _ledger is not None
-    return _store(_ledger.store)
+    named = _ledger.store.named(size) if forked else _UNASKED
+    return named, _store(_ledger.store, index=not forked)
 
 
 def _examine(task: _Task) -> Examined:

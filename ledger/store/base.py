@@ -210,9 +210,15 @@ class Store(Reader, Protocol):
         """The positions of rows written with ``registry=True`` from ``first`` to ``last``, ascending."""
         ...
 
-    def faults(self) -> Iterator[str]:
+    def faults(self, *, index: bool = True) -> Iterator[str]:
         """What only the store can tell of itself: damage in its files, and sums over what it keeps beside the rows
-        that no longer come out. Nothing: all is well."""
+        that no longer come out. Nothing: all is well. ``index`` says whether it is also to compare the index of
+        streams with the rows, which an audit can do by ``named`` for less."""
+        ...
+
+    def named(self, last: int) -> int | None:
+        """The sum of ``hash((stream, version, position))`` over the index by which streams are looked up, up to position
+        ``last``; None where it is not in order, so that looking up would fail."""
         ...
 
     def compact(self) -> None:

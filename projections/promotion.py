@@ -10,16 +10,19 @@ fingerprint, and only such a copy is ever loaded by name.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.book import Ledger
 from ledger.codec import Recorded, decode
-from ledger.errors import Usage
+from ledger.errors import Unverified, Usage
 
 STREAM = "logic"
 EVENT = "logic-promoted"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(@[0-9]+)?")
+_MARK = re.compile(r"[0-9a-f]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,25 @@ def history(ledger: Ledger) -> list[Promoted]:
 
 
 def _promoted(recorded: Recorded) -> Promoted:
+    """A promotion as recorded. What it names is looked up among the installed and the kept, and never as a path: one
+    that is no plain name was written by somebody who hoped for that. Raises ``Unverified``."""
     data = recorded.data
+    name, version, mark = data.get("logic"), data.get("version"), data.get("fingerprint")
+    if (
+        recorded.name != EVENT
+        or not (isinstance(name, str) and type(version) is int and isinstance(mark, str))
+        or not (_NAME.fullmatch(f"{name}@{version}") and _MARK.fullmatch(mark))
+        or type(data.get("at_position")) is not int
+    ):
+        raise Unverified(
+            "what it promotes is no name of a logic",
+            where=f"#{recorded.position}",
+            remedy="Nothing of it was run; ask with --logic tally",
+        )
     return Promoted(
-        data["logic"],
-        data["version"],
-        data["fingerprint"],
+        name,
+        version,
+        mark,
         recorded.position,
         data["at_position"],
         recorded.recorded,
@@ -163,6 +180,8 @@ def keep(file: Path, logic: str, fingerprint: str) -> None:
 
 def kept(logic: str, fingerprint: str = "", suffix: str = ".py") -> list[Path]:
     """Copies of a logic's files (``NAME`` or ``NAME@VERSION``), of a fingerprint that begins so, the newest last."""
+    if not (_NAME.fullmatch(logic) and _MARK.fullmatch(fingerprint)):
+        return []  # a name may come out of a ledger, and becomes a pattern of paths
     pattern = f"{logic if '@' in logic else f'{logic}@*'}+{fingerprint}*{suffix}"
     try:
         return sorted(kept_folder().glob(pattern), key=lambda path: (path.stat().st_mtime_ns, path.name))

@@ -169,26 +169,28 @@ def load(spec: str | None = None) -> Loaded:
     path, _, chosen = spec.partition(".py:")
     if chosen or spec.endswith(".py"):
         return _from_file(Path(f"{path}.py" if chosen else spec), chosen or None)
-    named, _, mark = spec.partition("+")
-    name, _, version = named.partition("@")
-    for logic in installed():
-        if logic.name == name and version in ("", str(logic.version)):
-            loaded = Loaded(logic, fingerprint(logic))
-            if loaded.fingerprint.startswith(mark):
-                return loaded
-    found = _kept(named, mark) or _kept_params(named, mark)
+    found = by_name(spec)
     if found is not None:
         return found
     known = ", ".join(logic.id for logic in installed())
     raise UnknownName(f"no logic {spec!r}", remedy=f"Installed: {known}; or give a FILE.py")
 
 
+def by_name(text: str) -> Loaded | None:
+    """A logic that is installed, or of which this user keeps a copy: ``NAME``, ``NAME@VERSION``, each with ``+`` and
+    the beginning of a fingerprint. Never a path: the name may come out of a ledger."""
+    named, _, mark = text.partition("+")
+    name, _, version = named.partition("@")
+    for logic in installed():
+        if logic.name == name and version in ("", str(logic.version)):
+            loaded = Loaded(logic, fingerprint(logic))
+            if loaded.fingerprint.startswith(mark):
+                return loaded
+    return _kept(named, mark) or _kept_params(named, mark)
+
+
 def _kept(named: str, mark: str) -> Loaded | None:
     """A logic of a file that was replayed before, by name; the newest copy where there are several."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(@[0-9]+)?", named) or not re.fullmatch(
-        r"[0-9a-f]*", mark
-    ):
-        return None
     for path in reversed(promotion.kept(named, mark)):
         loaded = _from_file(path, named.partition("@")[0])
         if path.with_suffix(".toml").is_file():
@@ -221,7 +223,7 @@ def reassumed(loaded: Loaded, file: Path) -> Loaded:
 
 def _kept_params(named: str, mark: str) -> Loaded | None:
     """An installed logic under parameters that it was replayed with before."""
-    if not mark or not re.fullmatch(r"[0-9a-f]+", mark):
+    if not mark:
         return None
     for logic in installed():
         if named in (logic.id, logic.name):
@@ -238,10 +240,9 @@ def promoted(ledger: Ledger) -> Loaded | None:
     one = promotion.live(ledger)
     if one is None:
         return None
-    try:
-        return load(f"{one.id}+{one.fingerprint}")
-    except UnknownName:
-        pass
+    found = by_name(f"{one.id}+{one.fingerprint}")
+    if found is not None:
+        return found
     for logic in installed():
         if logic.id == one.id:
             raise ReplayDue(

@@ -61,7 +61,7 @@ _TAKEN = {
 }
 
 
-def _damaged(error: sqlite3.Error, where: str) -> Unverified:
+def _damaged(error: sqlite3.Error | UnicodeDecodeError, where: str) -> Unverified:
     remedy = "Keep this file as evidence, and restore a backup or an export"
     return Unverified(f"the file is damaged ({error})", where=where, remedy=remedy)
 
@@ -213,6 +213,8 @@ class LedgerPool(SQLiteConnectionPool):
     def _create_connection(self) -> SQLiteConnection:
         try:
             return self._connect()
+        except UnicodeDecodeError as error:  # SQLite quotes what stands in the schema
+            raise _damaged(error, str(self.path)) from error
         except sqlite3.Error as error:
             if self._made_readable(error):
                 return self._create_connection()

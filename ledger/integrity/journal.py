@@ -7,13 +7,15 @@ told from damage by its bytes: it must be the beginning of the very note that wo
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ledger.errors import Locked, Unverified, WriteFailed
 from ledger.integrity.keys import sync_folder
@@ -21,6 +23,7 @@ from ledger.integrity.keys import sync_folder
 END = b"\n\n"
 _DASH = "\u2014 ".encode()
 _TAIL = 1 << 17  # bytes read from the end: longer than any note of ours
+_LONGEST_LINE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,18 @@ class Journal:
         self._file: BinaryIO | None = None
 
     def exists(self) -> bool:
-        return self.path.exists()
+        """Whether there is anything of that name, be it a link that leads nowhere."""
+        return os.path.lexists(self.path)
 
     def tail(self) -> Tail:
         """The end of the file. Raises ``Unverified`` where there is none."""
         with self._opened() as file:
-            return _tail(file)
+            return _tail(file, self.path)
 
     def notes(self) -> Iterator[bytes]:
         """Every whole note, in order; a half one at the end is left out."""
         with self._opened() as file:
-            yield from _notes(file)
+            yield from _notes(file, str(self.path))
 
     @contextmanager
     def appending(self, timeout: float) -> Iterator[Appending]:
@@ -72,7 +76,7 @@ class Journal:
     def _kept(self) -> tuple[BinaryIO, bool]:
         """The open file, and whether it was made just now."""
         try:
-            there = os.stat(self.path)
+            there = os.lstat(self.path)
         except FileNotFoundError:
             there = None
         except OSError as error:
@@ -83,7 +87,7 @@ class Journal:
                 return self._file, False
             self.close()
         try:
-            self._file = open(self.path, "ab+")  # noqa: SIM115 - closed by close()
+            self._file = _plain(self.path, "ab+", os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise unwritten(self.path, error) from error
         return self._file, there is None
@@ -91,7 +95,7 @@ class Journal:
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         try:
-            file = open(self.path, "rb")  # noqa: SIM115 - closed below
+            file = _plain(self.path, "rb", os.O_RDONLY)
         except FileNotFoundError:
             raise Unverified(
                 "the ledger is signed, but its checkpoints are gone",
@@ -117,7 +121,7 @@ class Appending:
         return os.fstat(self._file.fileno()).st_size
 
     def tail(self) -> Tail:
-        return _tail(self._file)
+        return _tail(self._file, self._path)
 
     def append(self, note: bytes, after: int) -> None:
         """Write a note behind the first ``after`` bytes, which drops what a crash left there, and see it to the disk.
@@ -163,7 +167,31 @@ def unwritten(path: Path, error: OSError) -> WriteFailed:
     )
 
 
-def _tail(file: BinaryIO) -> Tail:
+def _plain(path: Path, mode: str, flags: int) -> BinaryIO:
+    """The file, opened, where it is one and stands here itself. A link could lead to somebody's other file, a pipe
+    would be waited for, a device never ends. Raises ``Unverified`` for these, else ``OSError``."""
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _no_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _no_file(path)
+    return cast(BinaryIO, open(handle, mode))
+
+
+def _no_file(path: Path) -> Unverified:
+    return Unverified(
+        "the checkpoints are a link, a folder, a pipe or a device, which is not followed",
+        where=str(path),
+        remedy="Put the file itself there, or name the ledger where both lie (--db)",
+    )
+
+
+def _tail(file: BinaryIO, path: Path) -> Tail:
     length = file.seek(0, os.SEEK_END)
     begin = max(0, length - _TAIL)
     file.seek(begin)
@@ -171,11 +199,11 @@ def _tail(file: BinaryIO) -> Tail:
     end = _end_of_note(data, len(data))
     if end is None:
         if begin:
-            raise Unverified("the file ends in something that is no checkpoint")
+            raise Unverified("the file ends in something that is no checkpoint", where=str(path))
         return Tail(None, 0, data)
     before = _end_of_note(data, end - len(END))
     if before is None and begin:
-        raise Unverified("the file ends in a checkpoint that is longer than any")
+        raise Unverified("the file ends in a checkpoint that is longer than any", where=str(path))
     return Tail(data[before or 0 : end - 1], begin + end, data[end:])
 
 
@@ -189,16 +217,16 @@ def _end_of_note(data: bytes, stop: int) -> int | None:
     return None
 
 
-def _notes(file: BinaryIO) -> Iterator[bytes]:
+def _notes(file: BinaryIO, where: str) -> Iterator[bytes]:
     note: list[bytes] = []
-    for line in file:
+    while line := file.readline(_LONGEST_LINE):
         if line == b"\n" and note and note[-1].startswith(_DASH):
             yield b"".join(note)
             note = []
         else:
             note.append(line)
             if len(note) > 64:
-                raise Unverified("there is something in it that is no checkpoint", where=str(file.name))
+                raise Unverified("there is something in it that is no checkpoint", where=where)
 
 
 def _lock(file: BinaryIO, path: Path, timeout: float) -> None:

@@ -185,7 +185,7 @@ class Notary:
 
     def last(self) -> Checkpoint:
         """The last whole checkpoint of the file, its signature checked. Raises ``Unverified``."""
-        size = self.journal.path.stat().st_size if self.journal.exists() else -1
+        size = self.journal.path.lstat().st_size if self.journal.exists() else -1
         if self._read is not None and self._read[0] == size:
             return self._read[1]
         tail = self.journal.tail()

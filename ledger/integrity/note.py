@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 from ledger.errors import Unverified, Usage
+from ledger.text import visible
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -99,8 +100,8 @@ class Note:
             whole = raw.decode()
         except UnicodeDecodeError:
             raise Unverified("the note is no UTF-8") from None
-        if any(character < " " and character != "\n" for character in whole):
-            raise Unverified("the note holds control characters")
+        if visible(whole) != whole:  # it is printed as it is, to be kept byte for byte
+            raise Unverified("the note holds control characters, or others that cannot be seen")
         text, blank, under = whole.rpartition("\n\n")
         if not blank or not text or not under.endswith("\n"):
             raise Unverified("there is no signature under the note, or it was cut off")
@@ -146,7 +147,13 @@ def _signature(line: str) -> Signature:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(map(str.isspace, name)) and name.isprintable()
+    return (
+        bool(name)
+        and "+" not in name
+        and not any(map(str.isspace, name))
+        and name.isprintable()
+        and visible(name) == name
+    )
 
 
 def _short(key: PublicKey) -> str:

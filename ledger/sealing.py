@@ -16,6 +16,7 @@ from ledger.integrity.journal import Journal
 from ledger.integrity.keys import sync_folder
 from ledger.integrity.notary import SEALED, Notary, signing_key
 from ledger.integrity.stamps import folder as stamps_of
+from ledger.integrity.stamps import plain_file
 from ledger.integrity.verifying import verify
 from ledger.store import sqlite_schema
 from ledger.store.sqlite import SqliteStore
@@ -37,10 +38,7 @@ def seal(path: Path, target: Path) -> list[Path]:
     try:
         with Ledger.open(path, readonly=True) as ledger:
             _copy(ledger, path, target, key_file)
-        stamps = stamps_of(path)
-        if stamps.is_dir():
-            shutil.copytree(stamps, stamps_of(target))
-            files += sorted(stamps_of(target).iterdir())
+        files += _copied_stamps(stamps_of(path), stamps_of(target))
         _check(target)
         for one in files:
             _sync(one)
@@ -86,6 +84,19 @@ def _copy(ledger: Ledger, path: Path, target: Path, key_file: Path) -> None:
         raw.execute("PRAGMA journal_mode = DELETE")
     finally:
         raw.close()
+
+
+def _copied_stamps(folder: Path, target: Path) -> list[Path]:
+    """The time stamps, which are handed out with the rest: only files of that kind, and none that a link leads to."""
+    copied: list[Path] = []
+    if folder.is_symlink() or not folder.is_dir():
+        return copied
+    target.mkdir()
+    for one in sorted(folder.iterdir()):
+        if one.suffix in (".tsr", ".note") and plain_file(one):
+            shutil.copyfile(one, target / one.name, follow_symlinks=False)
+            copied.append(target / one.name)
+    return copied
 
 
 def _check(target: Path) -> None:

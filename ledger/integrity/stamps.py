@@ -6,6 +6,7 @@ the authority's answer. Only the hash of the note goes to the authority.
 
 from __future__ import annotations
 
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -25,6 +26,12 @@ _PATIENCE = 30.0  # seconds
 def folder(database: Path) -> Path:
     """Where the stamps of a database lie."""
     return database.with_name(f"{database.name}.stamps")
+
+
+def plain_file(path: Path) -> bool:
+    """Whether something in that folder is a file of the size of a stamp, and stands there itself."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_size <= _LONGEST
 
 
 def stamp(database: Path, note: bytes, url: str) -> Path:
@@ -78,7 +85,7 @@ def checks(database: Path, trusted: Sequence[PublicKey], roots: bytes) -> list[C
         raise Usage(
             "there are no certificates in it", where="--stamps", remedy="give the authority's, in PEM"
         ) from None
-    found = sorted(folder(database).glob("*.tsr"))
+    found = sorted(filter(plain_file, folder(database).glob("*.tsr")))
     if not found:
         return [Check("time stamps", None, "there are none")]
     return [_check(client, path, trusted, certificates) for path in found]
@@ -87,6 +94,8 @@ def checks(database: Path, trusted: Sequence[PublicKey], roots: bytes) -> list[C
 def _check(client: Any, path: Path, trusted: Sequence[PublicKey], certificates: Sequence[Any]) -> Check:
     name = f"time stamp {path.stem}"
     try:
+        if not plain_file(path.with_suffix(".note")):
+            raise ValueError("there is no checkpoint beside it")
         note = path.with_suffix(".note").read_bytes()
         checkpoint = Checkpoint.parse(note, *trusted)
         response = client.decode_timestamp_response(path.read_bytes())

@@ -104,7 +104,10 @@ def _insert_beside(c: LedgerCursor, positions: range, rows: Sequence[NewRow]) ->
             c.executemany(statement, parameters)
     if marks:
         before = setting(c, MARKS) or NO_MARKS
-        sums = tuple(old + new for old, new in zip(map(int, before.split()), _sums(marks), strict=True))
+        try:
+            sums = tuple(old + new for old, new in zip(map(int, before.split()), _sums(marks), strict=True))
+        except ValueError:
+            raise Unverified("the sums over the marks by which twins are found are damaged") from None
         c.execute(REMEMBER, (MARKS, " ".join(map(str, sums))))
 
 

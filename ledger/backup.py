@@ -32,6 +32,7 @@ from ledger.events import BY_TYPE, Body
 from ledger.integrity.vault import BODIES, ENCRYPTED
 from ledger.rules import explain_validation
 from ledger.store.base import AnyBody, EncryptedBody, NewRow, SealedBody, Store, StoredRow, Writer
+from ledger.text import visible_json
 
 SCHEMA = "export/1"
 _AT_ONCE = 2_000
@@ -87,7 +88,7 @@ def _body_fields(stored: AnyBody | None, position: int) -> dict[str, str | None]
 
 
 def _line(values: dict[str, Any]) -> bytes:
-    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+    return visible_json(orjson.dumps(values)) + b"\n"
 
 
 def _text(stored: bytes, position: int) -> str:

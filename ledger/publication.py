@@ -20,6 +20,7 @@ import orjson
 from ledger import codec
 from ledger.backup import Header
 from ledger.store.base import Store
+from ledger.text import visible_json
 
 SCHEMA = "export-redacted/1"
 DECIMALS = 1
@@ -68,4 +69,4 @@ def rounded(data: dict[str, Any], decimals: int) -> dict[str, Any]:
 
 
 def _line(values: dict[str, Any]) -> bytes:
-    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+    return visible_json(orjson.dumps(values)) + b"\n"

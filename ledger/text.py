@@ -6,6 +6,7 @@ happen is that it reorders, hides or colours the line in which an answer is prin
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TypeVar, overload
 
@@ -64,6 +65,16 @@ def visible(text: str, *, keep_newlines: bool = True) -> str:
     if keep_newlines and "\n" in text:
         return "\n".join(_HIDDEN.sub(_escape, line) for line in text.split("\n"))
     return _HIDDEN.sub(_escape, text)
+
+
+def visible_json(line: bytes) -> bytes:
+    r"""A JSON text with the same characters written out as JSON does (``\u202e``): a parser reads what it read before.
+
+    For data that goes out as it is, and may pass a terminal. There must be no blank outside of strings but spaces.
+    """
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _HIDDEN.sub(lambda found: json.dumps(found.group())[1:-1], line.decode()).encode()
 
 
 # A spreadsheet takes a cell for a formula by its first character, full-width forms included.

@@ -18,7 +18,6 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -36,6 +35,7 @@ from ledger.text import visible_json
 
 SCHEMA = "export/1"
 _AT_ONCE = 2_000
+_BYTES_AT_ONCE = 1 << 24
 _RECORDED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _REMEDY = "Nothing was restored; use another copy of the export"
 
@@ -113,10 +113,20 @@ def load(lines: Iterable[bytes], store: Store) -> Header:
         if writer.head().size:
             raise Unverified("the store to restore into is not empty")
         loading = _Loading(writer, found)
-        while some := list(islice(stream, _AT_ONCE)):
+        while some := _some(stream):
             loading.take(some)
         loading.finish()
     return found
+
+
+def _some(stream: Iterator[bytes]) -> list[bytes]:
+    """The next lines: at most so many, and not much more than so many bytes of them."""
+    some: list[bytes] = []
+    weight = 0
+    while len(some) < _AT_ONCE and weight < _BYTES_AT_ONCE and (line := next(stream, None)) is not None:
+        some.append(line)
+        weight += len(line)
+    return some
 
 
 def _header(line: bytes) -> Header:

@@ -188,7 +188,7 @@ class _Loading:
         except UnicodeEncodeError:
             raise _broken("the leaf is no text", where) from None
         stored = StoredRow(self.position, values["stream"], values["version"], values["topic"], state, b"")
-        recorded = _event(stored)
+        recorded = event_of(stored)
         return recorded, new_row(recorded, stored.topic, state, _sealed(values, recorded))
 
     def _check_order(self, recorded: Recorded, known: set[tuple[str, int]]) -> None:
@@ -229,8 +229,8 @@ class _Loading:
             raise _broken(f"the root is {root}, the header says {self.header.root}", "the end")
 
 
-def _event(row: StoredRow) -> Recorded:
-    """The event of a leaf, which must be one that this program could have written."""
+def event_of(row: StoredRow) -> Recorded:
+    """The event of a leaf. Raises ``Unverified`` for one that this program could not have written."""
     where = f"#{row.position}"
     if len(row.state) > codec.MAX_LEAF:
         raise _broken(f"the leaf takes more than {codec.MAX_LEAF:,} bytes", where)
@@ -241,7 +241,7 @@ def _event(row: StoredRow) -> Recorded:
     try:
         canonical = codec.canonical(orjson.loads(row.state)) == row.state
         model.model_validate(recorded.data)
-    except (BadEvent, RecursionError) as error:
+    except (BadEvent, RecursionError, orjson.JSONDecodeError) as error:
         raise _broken(f"the leaf has no canonical form ({error})", where) from None
     except ValidationError as error:
         raise _broken(f"{recorded.name}: {explain_validation(error)}", where) from None
@@ -311,4 +311,4 @@ def _broken(what: str, where: str) -> Unverified:
     return Unverified(what, where=where, remedy=_REMEDY)
 
 
-__all__ = ["SCHEMA", "Header", "dump", "header", "load"]
+__all__ = ["SCHEMA", "Header", "dump", "event_of", "header", "load"]

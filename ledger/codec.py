@@ -201,6 +201,8 @@ class Recorded:
         self.body: str | None = leaf.get("body")
         self.type, self.data = upcast(leaf["type"], leaf["data"])
         self.name = self.type.partition("/")[0]
+        if type(self.data) is not dict or type(self.recorded) is not str:
+            raise TypeError("no author fields, or no time")
 
     @property
     def entry(self) -> str:

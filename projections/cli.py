@@ -193,6 +193,9 @@ def _run(argv: Sequence[str]) -> int:
             return USAGE
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None  # what Python makes of one while a class is being made
+        if (found := _row_at_fault(argv)) is not None:
+            _complain(str(found))
+            return found.exit_code
         raise
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):  # what typer makes of one
@@ -203,6 +206,21 @@ def _run(argv: Sequence[str]) -> int:
             raise
         _complain(f"{where}: the program was ended from here. Take the exit() out")
         return USAGE
+
+
+def _row_at_fault(argv: Sequence[str]) -> LedgerError | None:
+    """What is wrong with the ledger, where a command failed in a way that nobody foresaw; None where it is not the
+    ledger."""
+    from itertools import pairwise
+    from pathlib import Path
+
+    from ledger.culprit import culprit
+    from ledger.settings import database
+
+    named = [after for one, after in pairwise(argv) if one == "--db"]
+    named += [one.removeprefix("--db=") for one in argv if one.startswith("--db=")]
+    path = Path(named[-1]) if named else database()
+    return culprit(path) if path.is_file() else None
 
 
 def _in_a_users_file(stop: SystemExit) -> str | None:

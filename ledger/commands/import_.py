@@ -14,6 +14,7 @@ import typer
 from ledger import importing
 from ledger.book import Ledger
 from ledger.commands import common
+from ledger.commands.fields import point_out
 from ledger.errors import FAILED, REJECTED, Conflict, LedgerError, Rejected, Usage, WriteFailed
 from ledger.importing import Tally
 from ledger.settings import database
@@ -164,9 +165,11 @@ def _print(tally: Tally, chosen: common.Format, *, dry_run: bool) -> None:
             **counts,
             "events": dict(sorted(tally.events.items())),
             "rejects": [{"file": one.file, "line": one.line, "reason": one.reason} for one in tally.rejects],
+            "homoglyphs": tally.homoglyphs,
             "year_doubts": [{"doubt": str(one), "remedy": one.remedy} for one in tally.year_doubts],
         }
         common.emit(answer, [counts], COUNTS, chosen)
+    point_out(*list(dict.fromkeys(tally.homoglyphs))[:_SHOWN])
     for doubt in tally.year_doubts[:_SHOWN]:
         common.say(f"warning: {doubt}. To correct: {doubt.remedy}")
     if tally.doubted > _SHOWN:

@@ -322,18 +322,25 @@ class SqliteStore(_Reads):
                 writer.end()
 
     def _refuse_cut(self, cursor: LedgerCursor) -> None:
-        """Raise ``Unverified`` for a file that is shorter than what it says of itself. With a write-ahead log it may be
-        shorter: then the rest lies in the log."""
-        if cursor.ask("PRAGMA journal_mode") == [("wal",)]:
-            return
-        [(pages,)], [(size,)] = cursor.ask("PRAGMA page_count"), cursor.ask("PRAGMA page_size")
-        there = os.stat(self._datastore.pool.path).st_size
-        if there < pages * size:
+        """Raise ``Unverified`` for a file that is shorter than what it says of itself."""
+        cut = self._cut(cursor)
+        if cut:
             raise Unverified(
-                f"the file was cut off: it has {there:,} bytes and says that it has {pages * size:,}",
+                cut,
                 where=self.where,
                 remedy="Nothing was recorded; keep this file as evidence, and restore a backup or an export",
             )
+
+    def _cut(self, cursor: LedgerCursor) -> str | None:
+        """What is to be said of a file that is shorter than what it says of itself; None where it is not. With a
+        write-ahead log it may be shorter: then the rest lies in the log."""
+        if cursor.ask("PRAGMA journal_mode") == [("wal",)]:
+            return None
+        [(pages,)], [(size,)] = cursor.ask("PRAGMA page_count"), cursor.ask("PRAGMA page_size")
+        there = os.stat(self._datastore.pool.path).st_size
+        if there >= pages * size:
+            return None
+        return f"the file was cut off: it has {there:,} bytes and says that it has {pages * size:,}"
 
     def rows(self, start: int = 1, stop: int | None = None, *, batch: int = 2_000) -> Iterator[StoredRow]:
         """See ``Store.rows``. ``batch`` is the number of rows held in memory."""
@@ -465,6 +472,10 @@ class SqliteStore(_Reads):
         for (found,) in self._ask(f"PRAGMA {'integrity' if index else 'quick'}_check(10)"):
             if found != "ok":
                 yield f"SQLite finds the file damaged: {found}"
+        with self._reading() as cursor:
+            cut = self._cut(cursor) and self._cut(cursor)  # twice: somebody may be rewriting it
+        if cut:
+            yield cut
         # One statement each: what it sees is one moment, whoever appends meanwhile.
         [(promised, *sums)] = self._ask(f"SELECT ({SETTING}), {MARK_SUMS} FROM ledger_mark", MARKS)
         if " ".join(map(str, sums)) != (promised or NO_MARKS):

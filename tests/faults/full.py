@@ -44,7 +44,7 @@ def run(parent: Path, seed: int, count: int) -> list[Figure]:
             here.fresh()
             if not of_folder and not core.checkpoints(here.db).exists():
                 continue
-            with _small_disk(here, of_folder) as disk:
+            with _small_disk(here, of_folder, 8 + count) as disk:
                 chance = Random(f"full-{what}-{seed}")
                 while figure.trials < max(1, count // 2):
                     _fill(here, figure, chance, disk, _ROOM if of_folder else _ROOM // 100)
@@ -79,13 +79,13 @@ def _unmount(path: Path) -> None:
 
 
 @contextmanager
-def _small_disk(here: Ground, of_folder: bool) -> Iterator[Path]:
+def _small_disk(here: Ground, of_folder: bool, megabytes: int) -> Iterator[Path]:
     """A disk of its own below the ledger's folder, or below the file of checkpoints; where to put a filler."""
     disk = here.data if of_folder else here.folder / "disk"
     kept = here.folder / "kept"
     shutil.copytree(here.data, kept)
     disk.mkdir(exist_ok=True)
-    _mount(["-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)])
+    _mount(["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(disk)])
     mounted = [disk]
     try:
         if of_folder:

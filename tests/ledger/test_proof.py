@@ -213,7 +213,7 @@ def test_what_lies_outside_of_a_tree_is_not_asked_of_it() -> None:
         *(lambda: tree.inclusion(0, 6), lambda: tree.inclusion(3, 3), lambda: tree.consistency(6)),
         *(lambda: tree.consistency(-1), lambda: tree.consistency(4, 3), lambda: tree.consistency(2, 6)),
     ):
-        with pytest.raises(ValueError, match="leaf|leaves"):
+        with pytest.raises(ValueError, match=r"leaf|leaves"):
             call()
 
 

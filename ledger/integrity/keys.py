@@ -109,6 +109,7 @@ def write_secret(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         make_folder(path.parent)
+        partial.unlink(missing_ok=True)  # of a process that died, and had the same number
         file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(file, data)
@@ -117,11 +118,11 @@ def write_secret(path: Path, data: bytes) -> None:
             os.close(file)
         os.link(partial, path)
         sync_folder(path.parent)
-    except FileExistsError:
-        raise WriteFailed(
-            "there is a key already", where=str(path), remedy="Move it out of the way"
-        ) from None
     except OSError as error:
+        if isinstance(error, FileExistsError) and path.exists():
+            raise WriteFailed(
+                "there is a key already", where=str(path), remedy="Move it out of the way"
+            ) from None
         raise WriteFailed(
             f"the key cannot be written ({error.strerror})",
             where=str(path),

@@ -122,7 +122,9 @@ class Ledger:
                     writer.remember(vault.BODIES, vault.ENCRYPTED)
 
             book.append([opening], within=settle)
-            if made is not None:
+            if made is None:
+                notary.forget(Path(path))
+            else:
                 made.acknowledge(book.store)
                 book.notary = made
         except BaseException:  # nothing was acknowledged yet, and half a ledger would be in the way

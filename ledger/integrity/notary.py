@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger import codec
 from ledger.errors import LedgerError, Unverified, Usage
 from ledger.integrity import keys
 from ledger.integrity.checkpoint import Checkpoint
@@ -82,10 +83,11 @@ class Notary:
     @classmethod
     def of(cls, reader: Reader, path: Path) -> Notary | None:
         """The notary of a database; None for one that was never signed. Raises ``Unverified`` for one that says so
-        of itself while its checkpoints are there."""
+        of itself while its checkpoints are there, or the folder of keys knows better."""
         key = signing_key(reader)
         if key is not None:
             return cls(path, key)
+        refuse_disowned(reader, path)
         if Journal(path).exists():
             raise Unverified(
                 "there are checkpoints, but the ledger says that it is not signed",
@@ -112,6 +114,8 @@ class Notary:
             known = self.known_here()
             if known is not None:
                 self.compare(reader, known, "the copy of it that lies with the keys")
+            else:
+                refuse_disowned(reader, self.path)
             self._compared = True
 
     def unbegun(self, reader: Reader) -> bool:
@@ -203,7 +207,7 @@ class Notary:
     def known_here(self) -> Checkpoint | None:
         """The last checkpoint that was signed here for this path, as the folder of keys remembers it."""
         try:
-            return Checkpoint.parse(self._memory().read_bytes(), self.key)
+            return Checkpoint.parse(_memory(self.path).read_bytes(), self.key)
         except (OSError, Unverified):
             return None  # it is not synced, so a crash may have cut it; a ledger of another origin stood here before
 
@@ -238,20 +242,54 @@ class Notary:
             self._private = keys.load(self.key)
         return checkpoint.signed(self.key, self._private)
 
-    def _memory(self) -> Path:
-        name = sha256(os.fsencode(os.path.realpath(self.path))).hexdigest()[:32]
-        return keys.folder() / "latest" / name
-
     def _remember(self, note: bytes) -> None:
         """Written in place and not synced, and no harm where it cannot be or is cut off: it is one guard more."""
         with suppress(OSError):
             if self._latest is None:
-                path = self._memory()
+                path = _memory(self.path)
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._latest = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
             os.lseek(self._latest, 0, os.SEEK_SET)
             os.write(self._latest, note)
             os.ftruncate(self._latest, len(note))
+
+
+def _memory(path: Path) -> Path:
+    """Where the folder of keys keeps the last checkpoint that was signed for a path."""
+    name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    return keys.folder() / "latest" / name
+
+
+def forget(path: Path) -> None:
+    """Another ledger stands at this path now, and it is not signed."""
+    with suppress(OSError):
+        _memory(path).unlink()
+
+
+def disowned(reader: Reader, path: Path) -> Checkpoint | None:
+    """The last checkpoint that was signed here for this path and this ledger, under an origin of which the ledger says
+    nothing; None where there is no such. Whoever has the file but not the key can make it say that it was never signed,
+    or that another key signs it."""
+    try:
+        note = _memory(path).read_bytes()
+        origin = Checkpoint.read(Note.parse(note).text).origin
+        known = Checkpoint.parse(note, *keys.public_of(origin))
+    except (OSError, Unverified):
+        return None
+    opening = reader.row(1)
+    if opening is None or any(key.name == origin for key in all_keys(reader)):
+        return None
+    ledger = codec.decode(opening).data.get("ledger")
+    return known if origin.rpartition("/")[0] == f"claim-ledger/{ledger}" else None
+
+
+def refuse_disowned(reader: Reader, path: Path) -> None:
+    """Raise ``Unverified`` for a ledger that was signed here and says nothing of it."""
+    known = disowned(reader, path)
+    if known is not None:
+        raise Unverified(
+            f"it was signed here by {known}, and says nothing of it", where=str(path), remedy=_REMEDY
+        )
 
 
 def make(path: Path, ledger: str) -> Notary:

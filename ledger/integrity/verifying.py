@@ -15,7 +15,7 @@ from ledger.integrity import audit, keys
 from ledger.integrity.audit import Check, Faults
 from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.journal import Journal
-from ledger.integrity.notary import SEALED, Notary, all_keys, signing_key
+from ledger.integrity.notary import SEALED, Notary, all_keys, refuse_disowned, signing_key
 from ledger.integrity.note import Note, PublicKey
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def verify(
     checks.append(_checkpoints(signed, path))
     if signed is not None and signed.earlier:
         checks.append(_earlier(ledger, signed.earlier))
-    checks.append(_key(key, known))
+    checks.append(_key(ledger, path, key, known))
     checks += _kept(ledger)
     return checks
 
@@ -143,7 +143,11 @@ def _earlier(ledger: Ledger, earlier: Sequence[Checkpoint]) -> Check:
     return Check("earlier origins", None, "; ".join(words))
 
 
-def _key(key: PublicKey | None, known: Checkpoint | None) -> Check:
+def _key(ledger: Ledger, path: Path, key: PublicKey | None, known: Checkpoint | None) -> Check:
+    try:
+        refuse_disowned(ledger.store, path)
+    except LedgerError as error:
+        return Check("key", False, error.what)
     if key is None:
         return Check("key", None, "none")
     if not keys.is_here(key):

@@ -21,6 +21,7 @@ from ledger.integrity.journal import Journal, is_beginning
 from ledger.integrity.keys import load, make, place_of, public_of
 from ledger.integrity.note import PublicKey
 from ledger.integrity.verifying import checkpoints, verify
+from ledger.store.sqlite import SqliteStore
 from tests.conftest import CommandLine
 from tests.copies import copy_ledger
 from tests.ledger.signed import begun, behind_its_back, claim, journal_of, notary_of, plain, signed
@@ -178,6 +179,55 @@ def test_a_ledger_that_was_never_signed_says_so_and_can_begin(claims: CommandLin
     claims.run("checkpoint", "--new-origin", db=db)
     claims.run("party", "UA", db=db)
     assert {one["check"]: one for one in claims("verify", db=db)["checks"]}["checkpoints"]["ok"] is True
+
+
+def _says_nothing_of_its_key(path: Path) -> None:
+    with plain(path) as raw:
+        raw.execute("DELETE FROM ledger_setting WHERE name IN ('signed', 'origins')")
+    journal_of(path).unlink()
+
+
+def _signed_by_a_stranger(path: Path, folder: Path) -> None:
+    _says_nothing_of_its_key(path)
+    with pytest.MonkeyPatch.context() as patched, SqliteStore.open(path) as store:
+        patched.setenv("CLAIMS_KEYS", str(folder))
+        notary.begin(store, path, "test")
+        key = place_of(notary_of(path).key.name)
+    shutil.copyfile(key, place_of(notary_of(path).key.name))  # at its worst: this machine trusts it
+
+
+def test_a_ledger_that_was_made_to_say_it_was_never_signed_is_found_out(
+    claims: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.db"
+    begun(path).close()
+    _says_nothing_of_its_key(path)
+    said = claims.run("verify", db=path, ok=6)
+    assert "it was signed here by claim-ledger/test/" in said.out
+    said = claims.run("place", "x", "--name", "X", db=path, ok=6)
+    assert "says nothing of it" in said.err and "--new-origin" in said.err
+    claims.run("checkpoint", "--new-origin", db=path)
+    claims.run("verify", db=path)
+
+
+def test_a_ledger_that_a_stranger_signed_anew_is_found_out(claims: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    begun(path).close()
+    _signed_by_a_stranger(path, tmp_path / "strange" / "keys")
+    assert "key" in failed(path)
+    assert "says nothing of it" in claims.run("place", "x", "--name", "X", db=path, ok=6).err
+
+
+def test_another_ledger_at_the_same_path_is_not_taken_for_the_one_before(
+    claims: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.db"
+    for how in (["--ledger", "one"], ["--ledger", "one", "--unsigned"], ["--ledger", "two"], ["--unsigned"]):
+        claims.run("init", path, *how)
+        claims.run("party", "RU", db=path)
+        claims.run("verify", db=path)
+        path.unlink()
+        journal_of(path).unlink(missing_ok=True)
 
 
 # -- what an append refuses ---------------------------------------------------------------------------------------

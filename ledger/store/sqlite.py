@@ -20,6 +20,7 @@ from typing import Any, Self, cast
 from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import Conflict, LedgerError, Unverified, WriteFailed
+from ledger.integrity.proof import STEP
 from ledger.store import sqlite_durability, sqlite_schema
 from ledger.store.base import AnyBody, EncryptedBody, Head, NewRow, SealedBody, StoredRow
 from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
@@ -41,6 +42,12 @@ from ledger.store.sqlite_recorder import (
 _ROW = "e.rowid, e.originator_id, e.originator_version, e.topic, e.state, e.leaf_hash"
 _LAST = 2**63 - 1  # SQLite's largest integer: a position beyond it cannot be asked for
 _AT_A_STROKE = 1 << 16  # leaves hashed at a time when the tree is made anew
+_POSITIONS = {
+    "stored_events": "rowid",
+    **dict.fromkeys(
+        ("ledger_body", "ledger_cipher", "ledger_key", "ledger_mark", "ledger_registry"), "position"
+    ),
+}
 _AT_ONCE = 500  # ids in one query, far below SQLite's limit of parameters
 
 
@@ -484,6 +491,15 @@ class SqliteStore(_Reads):
         [(ids, last)] = self._ask(f"SELECT ({counter}), ({LAST_POSITION})")
         if ids != last:
             yield f"the counter of positions stands at {ids}, the last event is #{last}"
+        for table, column in _POSITIONS.items():
+            for (at,) in self._ask(f"SELECT min({column}) FROM {table}"):
+                if at is not None and at < 1:
+                    yield f"{table} has a row at #{at}, before the first event"
+        [(size, nodes)] = self._ask("SELECT (SELECT size FROM ledger_head), count(*) FROM ledger_node")
+        if type(size) is int:  # else the head itself is at fault
+            due = sum(size >> height for height in range(STEP, size.bit_length(), STEP))
+            if nodes != due:
+                yield f"{nodes:,} nodes of the tree are kept where {size:,} events make {due:,}"
 
     def compact(self) -> None:
         """See ``Store.compact``."""

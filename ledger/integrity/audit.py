@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from ledger import codec
 from ledger.errors import LedgerError, Unverified
-from ledger.integrity.block import BLOCK, HEIGHT, Examined, Opener, examine
+from ledger.integrity.block import BLOCK, HEIGHT, Examined, Opener, examine, target_of
 from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier
+from ledger.integrity.vault import BODIES, ENCRYPTED
 from ledger.store.base import Head, Store
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def record(
     for one in wanted:
         if one.size > head.size:
             passing.promises.add(f"{one.origin} vouches for #{one.size}, the ledger ends at #{head.size}")
+        if not one.size:
+            passing.compare(one, Frontier.empty())
     try:
         with _examined(ledger, head.size, wanted, source, deep) as (blocks, whole):
             passing.all(blocks, progress)
@@ -111,7 +114,7 @@ class _Passing:
         self.broken = False
         self.missing: dict[str, int] = {}
         self.redacted: dict[str, int] = {}
-        self.bodies = self.encrypted = self.unopened = self.checkpoints = self.keys = self.named = 0
+        self.bodies = self.plain = self.encrypted = self.unopened = self.checkpoints = self.keys = self.named = 0
 
     def all(self, blocks: Iterable[Examined], progress: Callable[[int, int], None] | None) -> None:
         for block in blocks:
@@ -133,6 +136,7 @@ class _Passing:
         self.missing |= block.missing
         self.redacted |= block.redacted
         self.bodies += block.compared
+        self.plain += block.plain
         self.encrypted += block.encrypted
         self.unopened += block.unopened
         self.keys += block.keys
@@ -141,7 +145,7 @@ class _Passing:
             return  # events are missing, so that no root can be made
         before = self.blocks.size << HEIGHT
         for checkpoint, peaks in block.promised:
-            self._compare(checkpoint, self._with(checkpoint.size - before, peaks))
+            self.compare(checkpoint, self._with(checkpoint.size - before, peaks))
         self.frontier = self._with(block.count, block.peaks)
         if block.count == BLOCK:
             self.blocks = self.blocks.extend(block.peaks)
@@ -167,7 +171,7 @@ class _Passing:
                 self.tree.add(f"the node of the tree at height {height}, number {count - 1}, is missing")
             height += STEP
 
-    def _compare(self, checkpoint: Checkpoint, frontier: Frontier) -> None:
+    def compare(self, checkpoint: Checkpoint, frontier: Frontier) -> None:
         self.checkpoints += 1
         root = frontier.root()
         if root != checkpoint.root:
@@ -183,6 +187,9 @@ class _Passing:
             self.tree.add(f"the head counts {head.size} events, there are {found.size}")
         elif found != head.frontier:
             self.tree.add(f"the root is {found.root().hex()}, the head says {head.root.hex()}")
+        elif (clock := _clock(self.store, head.size)) != head.recorded:
+            self.tree.add(f"the last event was recorded at {clock}, the head says {head.recorded}")
+        self._modes()
         for entry, position in self.missing.items():
             if entry not in self.redacted and not _redacted_since(self.store, entry):
                 self.body.add(f"#{position}: its body is missing, and nothing says that it was erased")
@@ -199,6 +206,14 @@ class _Passing:
                 for faults, what in surplus:
                     getattr(self, faults).add(what)
                 return
+
+    def _modes(self) -> None:
+        """Texts are encrypted all or not at all, so that nobody can have the next ones written in clear."""
+        encrypts = self.store.setting(BODIES) == ENCRYPTED
+        if self.encrypted and not encrypts:
+            self.body.add(f"{self.encrypted:,} are encrypted, and the ledger says that none is")
+        if self.plain and encrypts:
+            self.body.add(f"{self.plain:,} are in clear, and the ledger says that all are encrypted")
 
     def checks(self, deep: bool) -> list[Check]:
         erased = sum(entry in self.redacted for entry in self.missing)
@@ -224,7 +239,7 @@ class _Passing:
 
 def _surplus(store: Store, size: int) -> Iterator[tuple[str, str]]:
     """What lies behind the last event: (kind of fault, words)."""
-    if store.row(size + 1) is not None:
+    if next(store.leaves(size + 1), None) is not None:
         yield "tree", f"there are events behind #{size}, which the head does not count"
     for at, _ in store.bodies(size + 1):
         yield "body", f"#{at}: there is a body that no event knows of"
@@ -242,16 +257,25 @@ def _surplus(store: Store, size: int) -> Iterator[tuple[str, str]]:
 def _redacted_since(store: Store, entry: str) -> bool:
     """Whether an entry was redacted while the audit ran."""
     for row in store.stream(entry.partition("@")[0]):
-        if row.topic.startswith("entry-redacted/") and codec.decode(row).data.get("target") == entry:
+        if row.topic.startswith("entry-redacted/") and target_of(row.state) == entry:
             return True
     return False
+
+
+def _clock(store: Store, position: int) -> object:
+    """When an event was recorded; None where there is none."""
+    row = store.row(position)
+    try:
+        return codec.decode_leaf(position, row.state).recorded if row else None
+    except LedgerError:
+        return None
 
 
 def _still_there(store: Store, entry: str) -> int | None:
     """The position of an entry whose body is there; None where it is gone, or never was."""
     stream, _, version = entry.partition("@")
     for row in store.stream(stream):
-        if row.version == int(version or 1) and store.body(row.position) is not None:
+        if str(row.version) == (version or "1") and store.body(row.position) is not None:
             return row.position
     return None
 

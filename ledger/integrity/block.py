@@ -51,6 +51,7 @@ class Examined:
     missing: dict[str, int] = field(default_factory=dict)
     redacted: dict[str, int] = field(default_factory=dict)
     compared: int = 0
+    plain: int = 0
     encrypted: int = 0
     unopened: int = 0
     keys: int = 0
@@ -150,6 +151,10 @@ def _bodies(block: Examined, found: Sequence[_Raw], opened: Opener) -> None:
             if row[_STATE][:_COMMITTED] != one:
                 block.compared -= 1
                 _other_body(block, row, opened)
+    block.plain = len(plain)
+    block.bodies += [
+        f"#{row[0]}: it has two bodies, in clear and encrypted" for row in plain if row[_CIPHER] is not None
+    ]
     if len(plain) < len(found):
         for row in found:
             if row[_SALT] is None:
@@ -211,7 +216,7 @@ def _beside(block: Examined, store: Store, found: Sequence[_Raw], first: int, la
         if registers or (by_stream and row[_STREAM].startswith(_REGISTRY_STREAMS)):
             registered.append(row[_POSITION])
         if erases:
-            target = _field(row[_STATE], "target")
+            target = target_of(row[_STATE])
             if target is None:
                 block.rows.append(f"#{row[0]}: it erases nothing that can be told")
             else:
@@ -225,6 +230,11 @@ def _beside(block: Examined, store: Store, found: Sequence[_Raw], first: int, la
         )
     if list(store.registered(first, last)) != registered:
         block.beside.append(f"between #{first} and #{last} the list of what is registered is another")
+
+
+def target_of(state: bytes) -> str | None:
+    """The entry that a stored event names as its target; None for bytes that name none."""
+    return _field(state, "target")
 
 
 def _field(state: bytes, name: str) -> str | None:

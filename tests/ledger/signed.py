@@ -6,12 +6,14 @@ text was erased. It is long enough for inner nodes of the tree at two heights.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 from ledger import redaction
 from ledger.book import Draft, Ledger
@@ -24,6 +26,7 @@ CLAIMS = 262
 FIRST = 8  # the position of the first claim
 ERASED = FIRST + 2
 CORRECTED = FIRST + 3
+_KEYS = os.environ["CLAIMS_KEYS"]
 _KEPT = TemporaryDirectory(prefix="claims-signed-")
 
 
@@ -52,7 +55,8 @@ def begun(path: Path, **how: bool) -> Ledger:
 @cache
 def _original(encrypted: bool) -> Path:
     path = Path(_KEPT.name) / f"{'encrypted' if encrypted else 'clear'}.db"
-    with begun(path, encrypted=encrypted) as made:
+    keys = mock.patch.dict(os.environ, CLAIMS_KEYS=_KEYS)  # whatever folder the test that comes first works with
+    with keys, begun(path, encrypted=encrypted) as made:
         made.append([claim(number) for number in range(8)])
         for number in range(8, 12):
             made.append([claim(number)])

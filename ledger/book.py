@@ -302,6 +302,8 @@ class Ledger:
         # A clock set back never takes the ledger back with it.
         recorded = max(utc_text(self.clock()), head.recorded or "")
         vault = self.vault if head.size and self.encrypts else None
+        if vault is not None:
+            vault.refresh()  # keys are renewed inside the lock only, so that what is found now holds for the batch
         batch = Batch(writer, self.directory(), recorded, actor, head.size, self._salt, self.opened, vault)
         receipts = batch.take_all(prepared, tolerant=tolerant)
         if batch.rows:

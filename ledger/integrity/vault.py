@@ -2,6 +2,9 @@
 
 The keys lie in the folder of keys, under ``bodies``, never in the database nor in an export. A body is sealed with
 AES-256-GCM: 12 bytes of nonce, then the ciphertext over its salt and text, with the key's name as associated data.
+
+A key's name is its owner's, hashed, the number of the generation, and eight hex digits of the key's own hash: where keys
+are missing others are made beside them, and no two keys ever have one name.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ BODIES, ENCRYPTED = "bodies", "encrypted"
 #: Whose key an entry's body takes that no source said.
 NOBODY = "ledger"
 _NONCE, _SALT, _KEY = 12, 32, 32
-_NAME = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,8}")
+_NAME = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,8}-[0-9a-f]{8}")
 
 
 class Vault:
@@ -58,19 +61,20 @@ class Vault:
 
     def newest(self, owner: str) -> str | None:
         """The name of an owner's newest key; None where there is none."""
-        stem = self._stem(owner)
-        found = [path.stem for path in self._folder.glob(f"{stem}-*.key") if _NAME.fullmatch(path.stem)]
-        return max(found, key=lambda name: int(name.partition("-")[2]), default=None)
+        return max(self.generations(owner), key=lambda name: (_generation(name), name), default=None)
 
     def renew(self, owner: str) -> str:
         """Make another key for an owner, and give its name."""
-        before = self.newest(owner)
-        name = f"{self._stem(owner)}-{int(before.partition('-')[2]) + 1 if before else 1}"
-        key = self._random(_KEY)
+        before, key = self.newest(owner), self._random(_KEY)
+        name = f"{self._stem(owner)}-{_generation(before) + 1 if before else 1}-{_fingerprint(key)}"
         keys.write_secret(self._place(name), key.hex().encode() + b"\n")
         self._known[name] = key
         self._newest[owner] = name
         return name
+
+    def refresh(self) -> None:
+        """Look again which keys are the newest: somebody else may have renewed one, and thrown the old one away."""
+        self._newest.clear()
 
     def forget(self, name: str) -> None:
         """Throw a key away: what it sealed is gone for ever, in every copy. Overwritten before it is removed, which
@@ -94,7 +98,8 @@ class Vault:
 
     def generations(self, owner: str) -> list[str]:
         """The names of all of an owner's keys that are here."""
-        return sorted(path.stem for path in self._folder.glob(f"{self._stem(owner)}-*.key"))
+        found = self._folder.glob(f"{self._stem(owner)}-*.key")
+        return sorted(path.stem for path in found if _NAME.fullmatch(path.stem))
 
     def _seal(self, name: str, body: SealedBody) -> EncryptedBody:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -112,7 +117,7 @@ class Vault:
             key = bytes.fromhex(self._place(name).read_text("ascii").strip())
         except (OSError, ValueError):
             return None
-        if len(key) != _KEY:
+        if len(key) != _KEY or not name.endswith(_fingerprint(key)):
             return None
         self._known[name] = key
         return key
@@ -126,6 +131,14 @@ class Vault:
 
     def _place(self, name: str) -> Path:
         return self._folder / f"{name}.key"
+
+
+def _generation(name: str) -> int:
+    return int(name.split("-")[1])
+
+
+def _fingerprint(key: bytes) -> str:
+    return sha256(key).hexdigest()[:8]
 
 
 def owner_of(name: str, data: dict[str, object]) -> str:

@@ -55,7 +55,9 @@ def begun(path: Path, **how: bool) -> Ledger:
 @cache
 def _original(encrypted: bool) -> Path:
     path = Path(_KEPT.name) / f"{'encrypted' if encrypted else 'clear'}.db"
-    keys = mock.patch.dict(os.environ, CLAIMS_KEYS=_KEYS)  # whatever folder the test that comes first works with
+    keys = mock.patch.dict(
+        os.environ, CLAIMS_KEYS=_KEYS
+    )  # whatever folder the test that comes first works with
     with keys, begun(path, encrypted=encrypted) as made:
         made.append([claim(number) for number in range(8)])
         for number in range(8, 12):

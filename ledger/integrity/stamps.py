@@ -6,6 +6,7 @@ the authority's answer. Only the hash of the note goes to the authority.
 
 from __future__ import annotations
 
+import http.client
 import stat
 import urllib.error
 import urllib.request
@@ -109,11 +110,12 @@ def _check(client: Any, path: Path, trusted: Sequence[PublicKey], certificates: 
 
 
 def _ask(url: str, request: bytes) -> bytes:
-    query = urllib.request.Request(url, data=request, headers={"Content-Type": "application/timestamp-query"})
+    headers = {"Content-Type": "application/timestamp-query"}
     try:
+        query = urllib.request.Request(url, data=request, headers=headers)
         with urllib.request.urlopen(query, timeout=_PATIENCE) as answer:
             return bytes(answer.read(_LONGEST))
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise LedgerError(
             f"cannot be asked ({reason})", where=url, remedy="Try again, or another authority"

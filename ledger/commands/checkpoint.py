@@ -60,11 +60,11 @@ def checkpoint(
         if last.size < ledger.store.head().size:  # a writer died between its commit and its checkpoint
             last = mine.acknowledge(ledger.store)
         note = Journal(path).tail().note or b""
-    print(note.decode(), end="")
     if stamp is not None:
         from ledger.integrity import stamps
 
         common.say(f"stamped: {stamps.stamp(path, note, stamp)}")
+    print(note.decode(), end="")
 
 
 def _opened(path: Path) -> Ledger:
@@ -74,6 +74,7 @@ def _opened(path: Path) -> Ledger:
 def _begin(path: Path) -> None:
     store = SqliteStore.open(path)
     with Ledger(store) as ledger:
+        notary.refuse_sealed(store, path)
         opening = ledger.event(1)
         if opening is None:
             raise NoLedger(

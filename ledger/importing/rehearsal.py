@@ -97,7 +97,7 @@ class RehearsalStore:
 
     def raw_rows(self, first: int, last: int) -> Sequence[tuple[Any, ...]]:
         found = self.rows(first, last)
-        return [(*row, *_columns(self.body(row.position))) for row in found]
+        return [(*row, *_raw(self.body(row.position))) for row in found]
 
     def marks(self, first: int = 1, last: int | None = None) -> Iterator[tuple[int, int]]:
         stop = self._head.size if last is None else last
@@ -183,7 +183,7 @@ class RehearsalStore:
         values: tuple[Any, ...] = (position, row.stream, row.version, row.topic, row.state, leaf)
         values += (salt, body, key, row.key, row.registry)
         self._db.execute("INSERT INTO rehearsed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        self._db.executemany("INSERT INTO mark VALUES (?, ?)", [(mark, position) for mark in row.marks])
+        self._db.executemany("INSERT INTO mark VALUES (?, ?)", [(mark, position) for mark in set(row.marks)])
 
     def erase(self, positions: Sequence[int]) -> None:
         raise NotImplementedError("nothing is erased in a rehearsal")
@@ -202,7 +202,11 @@ class RehearsalStore:
         self._db.close()
 
     def _rows(self, where: str, *values: Any) -> Iterator[StoredRow]:
-        for row in self._db.execute(f"SELECT {_ROW} FROM rehearsed WHERE {where}", values):
+        try:
+            found = self._db.execute(f"SELECT {_ROW} FROM rehearsed WHERE {where}", values)
+        except UnicodeEncodeError:
+            return  # what cannot be encoded (a lone surrogate) was never rehearsed
+        for row in found:
             yield StoredRow(*row)
 
 
@@ -214,6 +218,16 @@ def _columns(body: AnyBody | None) -> tuple[str | None, bytes | None, bytes | No
         case EncryptedBody(key, sealed):
             return key, None, sealed
     return None, None, None
+
+
+def _raw(body: AnyBody | None) -> tuple[object, ...]:
+    """Salt and text of a body, then key and seal of an encrypted one."""
+    match body:
+        case SealedBody(salt, text):
+            return salt, text, None, None
+        case EncryptedBody(key, sealed):
+            return None, None, key, sealed
+    return None, None, None, None
 
 
 def _body(key: str | None, salt: bytes | None, body: bytes | None) -> AnyBody | None:

@@ -6,6 +6,7 @@ else that calls methods named ``test_…``) runs the rest::
     class TestMyStore(StoreContract):
         def make_store(self): ...
         def reopen(self, *, timeout=60.0): ...
+        def files(self): ...
 
 Nothing but plain ``assert`` is needed. Most cases say what must *not* happen.
 """
@@ -13,13 +14,13 @@ Nothing but plain ``assert`` is needed. Most cases say what must *not* happen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 
 from ledger.errors import Conflict, LedgerError, Locked
 from ledger.integrity.tree import EMPTY_ROOT, leaf_hash
-from ledger.store.base import Head, NewRow, SealedBody, Store, StoredRow
+from ledger.store.base import EncryptedBody, Head, NewRow, SealedBody, Store, StoredRow
 
 CLOCK = "2025-11-22T09:00:00.000000Z"
 LATER = "2025-11-22T09:00:01.000000Z"
@@ -76,18 +77,89 @@ def everything(store: Store) -> tuple[Head, list[StoredRow], list[object], list[
     return store.head(), rows, bodies, registry, beside
 
 
-class StoreContract:
-    """The suite. ``make_store`` gives an empty store, ``reopen`` another handle on the one made last.
-
-    Closing what they gave out is the subclass's own business.
-    """
+class LookupContract:
+    """What every store must tell an audit and a writer of what it holds: of one that is only rehearsed on as well."""
 
     def make_store(self) -> Store:
         """A new, empty store in a place of its own."""
         raise NotImplementedError
 
+    def test_raw_rows_are_the_rows_with_whatever_body_they_have(self) -> None:
+        store = self.make_store()
+        bodies = [None, sealed("text", b"t" * 32), EncryptedBody("key", b"\x00\xff")]
+        append(store, *(new(n, body=body) for n, body in enumerate(bodies)))
+        rows = list(store.rows())
+        beside = [(None,) * 4, (b"t" * 32, b"text", None, None), (None, None, "key", b"\x00\xff")]
+        assert [tuple(row) for row in store.raw_rows(1, 3)] == [
+            (*row, *more) for row, more in zip(rows, beside, strict=True)
+        ]
+        assert [row[0] for row in store.raw_rows(2, 99)] == [2, 3]
+        assert list(store.raw_rows(3, 2)) == list(store.raw_rows(4, 9)) == []
+
+    def test_an_encrypted_body_comes_back_as_it_was(self) -> None:
+        store = self.make_store()
+        body = EncryptedBody("a-1", bytes(range(256)))
+        append(store, new(1, body=sealed()), new(2, body=body), new(3, body=body, registry=True))
+        assert store.body(2) == body
+        assert list(store.bodies()) == [(1, sealed()), (2, body), (3, body)]
+        assert [found for _, found in store.registry_rows()] == [body]
+
+    def test_positions_of_keys_are_found_for_any_number_of_them(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n, key=f"k{n}" if n % 2 else None) for n in range(1_200)))
+        asked = [f"k{n}" for n in range(1_200)] + ["", "K1", "\ud800", "k1"]
+        assert store.positions_of_keys(asked) == {f"k{n}": n + 1 for n in range(1, 1_200, 2)}
+        assert store.positions_of_keys([]) == {}
+
+    def test_keys_are_counted_up_to_a_position(self) -> None:
+        store = self.make_store()
+        append(store, new(1, key="a"), new(2), new(3, key=""), new(4, key="b"))
+        assert [store.key_count(last) for last in (0, 1, 2, 3, 4, 99)] == [0, 1, 1, 2, 3, 3]
+        assert store.key_count() == 3
+
+    def test_marks_are_told_by_position_each_once(self) -> None:
+        store = self.make_store()
+        append(store, new(1, marks=(9, 2**63 - 1)), new(2), new(3, marks=(7, 0, 7)))
+        assert list(store.marks()) == [(1, 9), (1, 2**63 - 1), (3, 0), (3, 7)]
+        assert list(store.marks(2)) == list(store.marks(3, 3)) == [(3, 0), (3, 7)]
+        assert list(store.marks(1, 2)) == [(1, 9), (1, 2**63 - 1)]
+        assert list(store.marks(4)) == list(store.marks(3, 2)) == []
+
+    def test_registered_positions_are_told_within_a_window(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n, registry=n % 3 == 0) for n in range(1, 11)))
+        assert list(store.registered()) == [3, 6, 9]
+        assert list(store.registered(4, 6)) == list(store.registered(6, 8)) == [6]
+        assert list(store.registered(10)) == list(store.registered(6, 5)) == []
+
+    def test_a_store_that_nobody_touched_finds_no_fault_with_itself(self) -> None:
+        store = self.make_store()
+        assert list(store.faults()) == []
+        append(
+            store, *(new(n, key=str(n), marks=(n, 2**63 - 1 - n), body=sealed(str(n))) for n in range(300))
+        )
+        assert list(store.faults()) == []
+
+    def test_what_nobody_set_is_not_set(self) -> None:
+        store = self.make_store()
+        assert store.setting("nothing") is None
+        assert store.setting("") is None
+
+
+class StoreContract(LookupContract):
+    """The suite. ``make_store`` gives an empty store, ``reopen`` another handle on the one made last, ``files`` what is
+    on the disk of it.
+
+    Closing what they gave out is the subclass's own business.
+    """
+
     def reopen(self, *, timeout: float = 60.0) -> Store:
         """The place of the last ``make_store`` once more; its writers wait ``timeout`` seconds at most."""
+        raise NotImplementedError
+
+    def files(self) -> Iterable[bytes]:
+        """The content of every file that the place of the last ``make_store`` consists of. Asked last in a test: what was
+        given out may be closed by it."""
         raise NotImplementedError
 
     # -- the record ---------------------------------------------------------------------------------
@@ -245,6 +317,134 @@ class StoreContract:
         assert [position for position, _ in store.bodies()] == [1, 2, 4, 5]
         assert list(store.bodies(2, 4)) == [(2, sealed("2")), (4, sealed("4"))]
         assert list(store.bodies(6)) == list(store.bodies(4, 3)) == []
+
+    # -- the tree, settings, erasing ----------------------------------------------------------------
+
+    def test_leaf_hashes_are_given_by_number_from_nought(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n) for n in range(20)))
+        made = [leaf_hash(new(n).state) for n in range(20)]
+        assert list(store.hashes(0, 0, 20)) == made
+        assert list(store.hashes(0, 3, 5)) == made[3:5]
+        assert list(store.hashes(0, 18, 99)) == made[18:]
+        assert list(store.hashes(0, 5, 5)) == list(store.hashes(0, 20, 30)) == []
+
+    def test_kept_nodes_are_the_definition_s_however_rows_were_batched(self) -> None:
+        rows = [new(n) for n in range(300)]
+        leaves = [leaf_hash(row.state) for row in rows]
+        for width in (300, 7, 64):
+            store = self.make_store()
+            with store.writer() as writer:
+                for at in range(0, len(rows), width):
+                    writer.insert(rows[at : at + width], CLOCK)
+                    size = min(at + width, len(rows))
+                    assert list(writer.hashes(4, 0, 99)) == _roots(leaves[:size], 16)
+            assert list(store.hashes(4, 0, 99)) == _roots(leaves, 16)
+            assert list(store.hashes(8, 0, 99)) == _roots(leaves, 256)
+            assert list(store.hashes(4, 3, 5)) == _roots(leaves, 16)[3:5]
+            assert list(store.hashes(12, 0, 99)) == []
+
+    def test_nodes_that_a_refused_batch_would_have_made_are_not_there(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n) for n in range(10)))
+        with refused(Conflict):
+            append(store, *(new(n) for n in range(10, 40)), new(3))
+        with refused(RuntimeError), store.writer() as writer:
+            writer.insert([new(n) for n in range(10, 40)], CLOCK)
+            assert len(writer.hashes(4, 0, 9)) == 2
+            raise RuntimeError
+        assert list(store.hashes(4, 0, 9)) == []
+        append(store, *(new(n) for n in range(10, 16)))
+        assert list(store.hashes(4, 0, 9)) == [store.head().root]
+
+    def test_a_setting_is_there_after_opening_again_and_the_last_one_holds(self) -> None:
+        store = self.make_store()
+        for value in ("one", "", "two\nlines «—»"):
+            with store.writer() as writer:
+                writer.remember("name", value)
+                assert writer.setting("name") == value
+            assert store.setting("name") == self.reopen().setting("name") == value
+        assert store.setting("Name") is None
+
+    def test_a_setting_of_a_block_that_failed_is_not_set(self) -> None:
+        store = self.make_store()
+        with store.writer() as writer:
+            writer.remember("name", "before")
+        with refused(RuntimeError), store.writer() as writer:
+            writer.remember("name", "after")
+            raise RuntimeError
+        assert store.setting("name") == "before"
+
+    def test_an_erased_body_is_gone_and_everything_else_is_there(self) -> None:
+        store = self.make_store()
+        cipher = EncryptedBody("k", b"sealed")
+        append(
+            store,
+            new(1, body=sealed("one")),
+            new(2, body=cipher, key="k"),
+            new(3, body=sealed("three")),
+            new(4),
+        )
+        before, head = list(store.rows()), store.head()
+        with store.writer() as writer:
+            writer.erase([1, 2, 4, 99, -1])
+            assert writer.body(1) is None
+        assert list(store.bodies()) == list(self.reopen().bodies()) == [(3, sealed("three"))]
+        assert (list(store.rows()), store.head(), store.position_of_key("k")) == (before, head, 2)
+        assert list(store.faults()) == []
+
+    def test_an_erasure_of_a_block_that_failed_erases_nothing(self) -> None:
+        store = self.make_store()
+        append(store, new(1, body=sealed("one")))
+        with refused(RuntimeError), store.writer() as writer:
+            writer.erase([1])
+            raise RuntimeError
+        assert store.body(1) == sealed("one")
+
+    def test_nothing_that_was_erased_is_left_when_the_files_were_rewritten(self) -> None:
+        store = self.make_store()
+        text = "erased words " * 1_000
+        append(store, new(1, body=sealed(text)), new(2, body=sealed("kept words")))
+        before = everything(store)[:2]
+        with store.writer() as writer:
+            writer.erase([1])
+        store.compact()
+        store.compact()
+        assert everything(store)[:2] == before
+        assert store.body(2) == sealed("kept words")
+        assert append(store, new(3)) == range(3, 4)
+        assert not any(b"erased words" in one for one in self.files())
+
+    def test_a_body_that_was_sealed_anew_stands_where_the_old_one_stood(self) -> None:
+        store = self.make_store()
+        append(store, new(1, body=EncryptedBody("a", b"1")), new(2, body=EncryptedBody("a", b"2")))
+        with store.writer() as writer:
+            writer.reseal([(2, EncryptedBody("b", b"22"))])
+        assert list(store.bodies()) == [(1, EncryptedBody("a", b"1")), (2, EncryptedBody("b", b"22"))]
+
+    def test_nothing_is_sealed_where_nothing_stood(self) -> None:
+        store = self.make_store()
+        append(store, new(1), new(2, body=sealed()))
+        with store.writer() as writer:
+            writer.reseal(
+                [(1, EncryptedBody("a", b"1")), (2, EncryptedBody("a", b"2")), (9, EncryptedBody("a", b"9"))]
+            )
+        assert list(store.bodies()) == [(2, sealed())]
+
+    def test_a_writer_that_is_dead_neither_erases_nor_remembers(self) -> None:
+        store = self.make_store()
+        append(store, new(1, body=sealed()))
+        with store.writer() as writer:
+            pass
+        uses: list[Callable[[], object]] = [
+            lambda: writer.erase([1]),
+            lambda: writer.remember("a", "b"),
+            lambda: writer.setting("a"),
+        ]
+        for use in uses:
+            with refused(LedgerError):
+                use()
+        assert (store.body(1), store.setting("a")) == (sealed(), None)
 
     # -- what must not happen -----------------------------------------------------------------------
 
@@ -418,6 +618,12 @@ class StoreContract:
         assert [row.position for row in rows] == list(range(1, 61))
         assert len({row.stream for row in rows}) == 60
         assert store.head().root == root_by_definition([row.leaf_hash for row in rows])
+
+
+def _roots(leaves: Sequence[bytes], width: int) -> list[bytes]:
+    """The roots of the perfect subtrees of so many leaves."""
+    whole = len(leaves) // width
+    return [root_by_definition(leaves[at * width : (at + 1) * width]) for at in range(whole)]
 
 
 def _started(work: Callable[[], object]) -> threading.Thread:

@@ -15,7 +15,8 @@ from ledger.book import Draft, Ledger, Receipt
 from ledger.errors import BadMap, Locked, NoLedger, Usage
 from ledger.importing import Interrupted, Tally, import_file, prepare
 from ledger.importing.rehearsal import RehearsalStore
-from ledger.store.base import NewRow
+from ledger.store.base import NewRow, Store
+from ledger.store.contract import LookupContract
 from ledger.store.sqlite import SqliteStore
 
 HEADER = "place,state,by,via,published,said,valid,act,url,title,quote\n"
@@ -377,3 +378,52 @@ def test_what_others_append_during_a_rehearsal_is_not_seen(tmp_path: Path) -> No
     assert store.head().root != below.head().root
     store.close()
     below.close()
+
+
+class TestRehearsalStore(LookupContract):
+    """What is only rehearsed is looked up like what was recorded."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> Iterator[None]:
+        self.below = SqliteStore.create(tmp_path / "below.db")
+        self.stores: list[RehearsalStore] = []
+        yield
+        for store in self.stores:
+            store.close()
+        assert self.below.head().size == 0
+        self.below.close()
+
+    def make_store(self) -> Store:
+        self.stores.append(RehearsalStore(self.below))
+        return self.stores[-1]
+
+
+def test_what_lies_below_a_rehearsal_and_what_is_rehearsed_are_told_in_one_order(tmp_path: Path) -> None:
+    below = SqliteStore.create(tmp_path / "s.db")
+    rows = [
+        NewRow(f"c:{n}", 1, "t/1", b"%d" % n, key=f"k{n}", marks=(n, n + 1), registry=n % 2 == 0)
+        for n in range(6)
+    ]
+    with below.writer() as writer:
+        writer.insert(rows[:3], "2025-01-01T00:00:00.000000Z")
+    store = RehearsalStore(below)
+    with store.writer() as rehearsed:
+        rehearsed.insert(rows[3:], "2025-01-02T00:00:00.000000Z")
+    whole = SqliteStore.create(tmp_path / "whole.db")
+    with whole.writer() as writer:
+        writer.insert(rows, "2025-01-02T00:00:00.000000Z")
+    for look in (
+        *(
+            lambda one: list(one.marks(2, 5)),
+            lambda one: list(one.registered()),
+            lambda one: one.key_count(4),
+        ),
+        *(
+            lambda one: list(map(tuple, one.raw_rows(2, 5))),
+            lambda one: one.positions_of_keys(["k1", "k4", "k9"]),
+        ),
+        *(lambda one: one.head(), lambda one: one.key_count(), lambda one: list(one.marks())),
+    ):
+        assert look(store) == look(whole)
+    for closing in (store, below, whole):
+        closing.close()

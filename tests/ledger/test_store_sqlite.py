@@ -49,6 +49,11 @@ class TestSqliteStore(StoreContract):
         self.opened.append(SqliteStore.open(self.path, timeout=timeout))
         return self.opened[-1]
 
+    def files(self) -> list[bytes]:
+        for store in self.opened:
+            store.close()
+        return [one.read_bytes() for one in self.folder.glob(f"{self.path.name}*")]
+
 
 class TestSqliteStoreWithLog(TestSqliteStore):
     """The contract with a write-ahead log, whatever this SQLite would get."""

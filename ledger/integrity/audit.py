@@ -114,7 +114,9 @@ class _Passing:
         self.broken = False
         self.missing: dict[str, int] = {}
         self.redacted: dict[str, int] = {}
-        self.bodies = self.plain = self.encrypted = self.unopened = self.checkpoints = self.keys = self.named = 0
+        self.bodies = self.plain = self.encrypted = self.unopened = self.checkpoints = self.keys = (
+            self.named
+        ) = 0
 
     def all(self, blocks: Iterable[Examined], progress: Callable[[int, int], None] | None) -> None:
         for block in blocks:

@@ -12,7 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -70,7 +70,8 @@ class Journal:
     def close(self) -> None:
         """Let go of the file. Harmless when done twice."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # every note in it is on the disk since it was written
+                self._file.close()
             self._file = None
 
     def _kept(self) -> tuple[BinaryIO, bool]:

@@ -182,7 +182,8 @@ class Notary:
         """Let go of files. Harmless when done twice."""
         self.journal.close()
         if self._latest is not None:
-            os.close(self._latest)
+            with suppress(OSError):
+                os.close(self._latest)
             self._latest = None
 
     # -- what is there -------------------------------------------------------------------------------

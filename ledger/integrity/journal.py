@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,7 @@ class Journal:
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(f"{database.name}.checkpoints")
         self._file: BinaryIO | None = None
+        self._turn = threading.Lock()
 
     def exists(self) -> bool:
         """Whether there is anything of that name, be it a link that leads nowhere."""
@@ -60,12 +62,19 @@ class Journal:
     def appending(self, timeout: float) -> Iterator[Appending]:
         """The file, locked against others who append; made where there is none. It stays open from one time to the
         next, unless another has taken its place. Raises ``WriteFailed`` or ``Locked``."""
-        file, new = self._kept()
-        _lock(file, self.path, timeout)
+        if not self._turn.acquire(
+            timeout=timeout
+        ):  # the file's own lock keeps other processes out, not other threads
+            raise _waited(self.path, timeout)
         try:
-            yield Appending(file, self.path, new)
+            file, new = self._kept()
+            _lock(file, self.path, timeout)
+            try:
+                yield Appending(file, self.path, new)
+            finally:
+                _unlock(file)
         finally:
-            _unlock(file)
+            self._turn.release()
 
     def close(self) -> None:
         """Let go of the file. Harmless when done twice."""
@@ -243,12 +252,16 @@ def _lock(file: BinaryIO, path: Path, timeout: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise Locked(
-                    f"somebody else has been writing a checkpoint for {timeout:g} s: nothing is acknowledged",
-                    where=str(path),
-                    remedy="Wait for it, then do the same again: what is already recorded is recognised",
-                ) from None
+                raise _waited(path, timeout) from None
         time.sleep(0.0005)
+
+
+def _waited(path: Path, timeout: float) -> Locked:
+    return Locked(
+        f"somebody else has been writing a checkpoint for {timeout:g} s: nothing is acknowledged",
+        where=str(path),
+        remedy="Wait for it, then do the same again: what is already recorded is recognised",
+    )
 
 
 def _unlock(file: BinaryIO) -> None:

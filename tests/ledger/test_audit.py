@@ -598,7 +598,7 @@ def test_a_deep_look_at_noise_says_so_and_goes_on(path: Path, state: bytes) -> N
         ("ALTER TABLE ledger_setting RENAME TO ledger_sets", "ledger_setting is missing"),
         (
             "CREATE VIEW v AS SELECT 1 AS x; CREATE TRIGGER t INSTEAD OF INSERT ON v BEGIN SELECT 1; END",
-            "trigger t",
+            "view v",
         ),
     ],
 )
@@ -613,9 +613,9 @@ def test_a_schema_that_is_not_the_one_made_here_is_refused_at_the_door(
         assert len(said.err.splitlines()) == 1
 
 
-def test_tables_and_views_of_the_owner_s_own_are_nobody_s_business(path: Path) -> None:
+def test_a_table_of_the_owner_s_own_is_nobody_s_business(path: Path) -> None:
     with closing(plain(path)) as raw:
-        raw.executescript("CREATE TABLE notes (x); CREATE VIEW v AS SELECT * FROM stored_events")
+        raw.executescript("CREATE TABLE notes (x)")
     assert failed(path) == {}
 
 

@@ -725,7 +725,7 @@ def test_a_file_of_many_lines_that_are_no_notes_is_refused_and_not_read_whole(tm
 def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     found = Journal(tmp_path / "a.db")
     found.path.mkdir()
-    with pytest.raises(Unverified, match="cannot be read"):
+    with pytest.raises(Unverified, match="a folder"):
         found.tail()
     with pytest.raises(WriteFailed, match="nothing is acknowledged"), found.appending(0.1):
         pass

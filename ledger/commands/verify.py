@@ -148,8 +148,12 @@ def _stamps(path: Path, trusted: list[PublicKey], roots: Path) -> list[Check]:
 
 
 def _receipt(file: Path, event: Path | None, key: str | None, path: Path, chosen: common.Format) -> None:
-    found = Receipt.parse(_read(file))
-    origin = Checkpoint.read(Note.parse(found.checkpoint).text).origin
+    raw = _read(file)
+    try:
+        found = Receipt.parse(raw)
+        origin = Checkpoint.read(Note.parse(found.checkpoint).text).origin
+    except Unverified as error:
+        raise Unverified(error.what, where=str(file), remedy="This receipt proves nothing") from None
     trusted = [_key(key)] if key else _keys_for(origin, path)
     leaf = _read(event) if event else None
     if leaf is None and found.leaf is None:

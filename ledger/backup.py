@@ -132,7 +132,11 @@ def _some(stream: Iterator[bytes]) -> list[bytes]:
 def _header(line: bytes) -> Header:
     values = _object(line, "line 1")
     if str(values.get("schema")).startswith("export-redacted/"):
-        raise _broken("the export was redacted: without its texts it cannot be restored", "line 1")
+        raise Unverified(
+            "the export was redacted: without its texts it cannot be restored",
+            where="line 1",
+            remedy="Use one that was made without --redacted",
+        )
     if values.get("schema") != SCHEMA:
         raise _broken(f"is no {SCHEMA}: the first line has no such schema", "line 1")
     ledger, size, root = values.get("ledger"), values.get("size"), values.get("root")

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import Unverified
@@ -255,6 +255,7 @@ def all_nodes(leaves: Sequence[bytes]) -> Kept:
     return found
 
 
+@settings(max_examples=40)
 @given(st.lists(st.one_of(st.integers(0, 40), st.integers(200, 300)), max_size=12))
 def test_the_same_nodes_are_kept_whatever_the_batches_were(sizes: list[int]) -> None:
     leaves = leaves_of(sum(sizes))

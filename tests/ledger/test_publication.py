@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.integrity.tree import leaf_hash, root_of
@@ -117,6 +117,7 @@ def test_an_encrypted_ledger_is_published_without_its_ciphers(claims: CommandLin
     assert all(set(json.loads(line)).isdisjoint({"sealed", "key", "body", "salt"}) for line in lines[1:])
 
 
+@settings(max_examples=40)
 @given(st.decimals(min_value=-180, max_value=180, places=9).map(lambda one: f"{one:f}"), st.integers(0, 6))
 def test_a_rounded_coordinate_is_as_near_as_can_be_and_no_longer(degree: str, decimals: int) -> None:
     before = {"lat": degree, "lon": None, "name": degree, "changes": {"lon": degree}}

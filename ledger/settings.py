@@ -2,7 +2,8 @@
 
 The project's file is ``claims.toml`` in the working folder or the nearest one above it; the user's is
 ``config.toml`` in the platform's configuration folder. Both may hold ``db``, ``actor``, ``logic``, ``format`` and
-``keys`` (the folder of signing keys). A relative ``db`` or ``keys`` in a file is relative to that file.
+``keys`` (the folder of signing keys). A logic that is a file is not taken from a project's file, which may be a
+stranger's. A relative ``db`` or ``keys`` in a file is relative to that file.
 """
 
 from __future__ import annotations
@@ -29,10 +30,17 @@ def setting(name: str, flag: str | None = None, environ: Mapping[str, str] | Non
     variable = environ.get(f"CLAIMS_{name.upper()}")
     if variable:
         return variable
-    for path in (_project_file(Path.cwd()), _user_file()):
+    project = _project_file(Path.cwd())
+    for path in (project, _user_file()):
         if path is not None and path.is_file():
             value = _read(path).get(name)
             if value is not None:
+                if name == "logic" and path == project and ".py" in value:
+                    raise Usage(
+                        f"a project's file may not name code to run ({value!r}): whoever sends a folder would run it",
+                        where=str(path),
+                        remedy="give --logic, or name it in your own config",
+                    )
                 if name in ("db", "keys") and "://" not in value and not value.startswith("~"):
                     return str(path.parent / value)
                 return str(value)

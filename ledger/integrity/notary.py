@@ -311,8 +311,11 @@ def begin(store: Store, path: Path, ledger: str) -> tuple[Notary, Checkpoint]:
     checkpoint = Checkpoint(key.name, head.size, head.root)
     with made.journal.appending(lock_timeout()) as file:
         tail = file.tail()
+        forgotten = disowned(store, path)
         if tail.note is not None:
             checkpoint = checkpoint.follows(Checkpoint.read(Note.parse(tail.note).text))
+        elif forgotten is not None:  # the file is gone, and the folder of keys remembers
+            checkpoint = checkpoint.follows(forgotten)
         note = made._signed(checkpoint)
         file.append(note, tail.end)
     with store.writer() as writer:

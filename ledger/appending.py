@@ -22,7 +22,6 @@ from ledger.integrity.vault import Vault, owner_of
 from ledger.store.base import AnyBody, NewRow, SealedBody, StoredRow, Writer
 
 _OTHERWISE = "give a --key to record it as another report, or `claims correct` the entry"
-_REGISTERED = ("place", "source", "party", "question", "ledger")
 
 
 @dataclass(slots=True)
@@ -250,10 +249,7 @@ def new_row(
 ) -> NewRow:
     """An event with all that the store keeps beside it, worked out from the event alone. ``twin_marks``: those of
     a claim, where they are known already."""
-    registry = events.BY_NAME[recorded.name].REGISTRY or (
-        recorded.name in ("entry-corrected", "entry-redacted")
-        and recorded.stream.partition(":")[0] in _REGISTERED
-    )
+    registry = events.is_registry(recorded.name, recorded.stream)
     marks = twins.marks_of(recorded.name, recorded.data, twin_marks)
     key = recorded.data.get("key")
     return NewRow(recorded.stream, recorded.version, topic, state, body, key, marks, registry)

@@ -438,3 +438,15 @@ EVENTS: tuple[type[Event], ...] = (
 BY_TYPE: dict[str, type[Event]] = {event.TYPE: event for event in EVENTS}
 #: Stable name without version → class: what a projection's handlers are keyed by.
 BY_NAME: dict[str, type[Event]] = {event.TYPE.partition("/")[0]: event for event in EVENTS}
+
+_REGISTERED = ("place", "source", "party", "question", "ledger")
+_BY_STREAM = ("entry-corrected", "entry-redacted")
+
+
+def is_registry(name: str, stream: str) -> bool:
+    """Whether an event of this name in this stream names a place, a source, a party, a question, a link or the ledger,
+    or changes what one that does says."""
+    event = BY_NAME.get(name)
+    if event is None:
+        return False
+    return event.REGISTRY or (name in _BY_STREAM and stream.partition(":")[0] in _REGISTERED)

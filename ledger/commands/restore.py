@@ -16,6 +16,7 @@ from ledger.commands import common
 from ledger.errors import LedgerError, NoLedger, Unverified, Usage
 from ledger.integrity import notary
 from ledger.integrity.journal import Journal
+from ledger.integrity.keys import sync_folder
 from ledger.settings import setting
 from ledger.store.sqlite import SqliteStore
 
@@ -98,11 +99,7 @@ def _publish(partial: Path, target: Path) -> None:
         raise LedgerError("somebody else made it meanwhile", where=str(target)) from None
     except OSError:  # a file system without hard links
         os.rename(partial, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
 
 
 def _remove(partial: Path) -> None:

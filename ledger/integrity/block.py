@@ -16,7 +16,7 @@ import orjson
 
 from ledger import codec
 from ledger.errors import LedgerError, Unverified
-from ledger.events import BY_NAME
+from ledger.events import is_registry
 from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.proof import STEP
 from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store
@@ -30,8 +30,6 @@ Opener = Callable[[AnyBody | None], SealedBody | None]
 _BODY, _KEY = b'"body":"', b'"key":"'
 _BODY_FIRST = b'{"body":"'
 _COMMITTED = len(_BODY_FIRST) + 64  # bytes of a leaf that begins so, up to the end of its commitment
-_REGISTRY_STREAMS = ("place:", "source:", "party:", "question:", "ledger:")
-_TO_REGISTRY = ("entry-corrected", "entry-redacted")
 
 
 @dataclass(slots=True)
@@ -199,21 +197,20 @@ def _commitment(state: bytes) -> str | None:
 
 
 @cache
-def _kind(topic: object) -> tuple[bool, bool, bool]:
-    """Of a type: whether it registers something, may do so by its stream, and erases."""
+def _kind(topic: object) -> tuple[bool, bool]:
+    """Of a type: whether it registers something in some stream, and whether it erases."""
     if not isinstance(topic, str):
-        return False, False, False
+        return False, False
     name = topic.partition("/")[0]
-    event = BY_NAME.get(name)
-    return bool(event and event.REGISTRY), name in _TO_REGISTRY, name == "entry-redacted"
+    return is_registry(name, "ledger"), name == "entry-redacted"
 
 
 def _beside(block: Examined, store: Store, found: Sequence[_Raw], first: int, last: int) -> None:
     registered: list[int] = []
     special = {topic for topic in {row[_TOPIC] for row in found} if any(_kind(topic))}
     for row in [row for row in found if row[_TOPIC] in special]:
-        registers, by_stream, erases = _kind(row[_TOPIC])
-        if registers or (by_stream and row[_STREAM].startswith(_REGISTRY_STREAMS)):
+        registers, erases = _kind(row[_TOPIC])
+        if registers and is_registry(row[_TOPIC].partition("/")[0], row[_STREAM]):
             registered.append(row[_POSITION])
         if erases:
             target = target_of(row[_STATE])

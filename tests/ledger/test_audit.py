@@ -613,6 +613,11 @@ def test_a_schema_that_is_not_the_one_made_here_is_refused_at_the_door(
         assert len(said.err.splitlines()) == 1
 
 
+def test_a_correction_of_the_ledger_s_own_title_is_no_damage(claims: CommandLine, path: Path) -> None:
+    claims.run("correct", "ledger", "--set", "title=Another", db=path)
+    assert failed(path) == {}
+
+
 def test_a_table_of_the_owner_s_own_is_nobody_s_business(path: Path) -> None:
     with closing(plain(path)) as raw:
         raw.executescript("CREATE TABLE notes (x)")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,8 +101,8 @@ def _text(stored: bytes, position: int) -> str:
 # -- back -----------------------------------------------------------------------------------------------
 
 
-def load(lines: Iterable[bytes], store: Store) -> Header:
-    """Write an export into an empty store, in one transaction, and return its header.
+def load(lines: Iterable[bytes], store: Store, accept: Callable[[Header], None] = lambda _: None) -> Header:
+    """Write an export into an empty store, in one transaction, and return its header, which ``accept`` may refuse.
 
     Raises ``Unverified`` for anything that is not as it was exported, and then leaves the store empty. A body
     may be missing only where ``entry-redacted`` says so, and must be where it does.
@@ -116,6 +116,7 @@ def load(lines: Iterable[bytes], store: Store) -> Header:
         while some := _some(stream):
             loading.take(some)
         loading.finish()
+        accept(found)
     return found
 
 

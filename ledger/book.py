@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,8 +21,8 @@ from ledger.codec import Recorded
 from ledger.directory import Directory
 from ledger.drafts import Draft, Receipt, Status, entry_id
 from ledger.effective import effective
-from ledger.errors import AmbiguousName, Conflict, LedgerError, NoLedger, UnknownName
-from ledger.settings import lock_timeout
+from ledger.errors import AmbiguousName, Conflict, LedgerError, UnknownName
+from ledger.places import Location, location
 from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store, StoredRow, Writer
 
 if TYPE_CHECKING:
@@ -63,19 +63,20 @@ class Ledger:
         self._encrypts: bool | None = None  # settled when the ledger is made
 
     @classmethod
-    def open(cls, path: str | Path, *, readonly: bool = False, **injected: Any) -> Ledger:
-        """Open what is there; never creates. Raises ``NoLedger``, and ``Unverified`` where what is there says that it
-        is not signed and has checkpoints all the same."""
-        from ledger.store.sqlite import SqliteStore
+    def open(cls, path: str | Location, *, readonly: bool = False, **injected: Any) -> Ledger:
+        """Open what is there, a file or ``postgresql://…``; never creates. Raises ``NoLedger``, and ``Unverified``
+        where what is there says that it is not signed and has checkpoints all the same."""
+        from ledger.store.door import open_store
 
-        store = SqliteStore.open(Path(path), readonly=readonly, timeout=lock_timeout())
+        place = location(path)
+        store = open_store(place, readonly=readonly)
         if readonly:
             return cls(store, **injected)
         from ledger.integrity.notary import Notary, refuse_sealed
 
         try:
-            refuse_sealed(store, Path(path))
-            return cls(store, notary=Notary.of(store, Path(path)), **injected)
+            refuse_sealed(store, place)
+            return cls(store, notary=Notary.of(store, place), **injected)
         except BaseException:
             store.close()
             raise
@@ -83,7 +84,7 @@ class Ledger:
     @classmethod
     def create(
         cls,
-        path: str | Path,
+        path: str | Location,
         *,
         ledger: str | None = None,
         title: str | None = None,
@@ -91,7 +92,7 @@ class Ledger:
         encrypted: bool = False,
         **injected: Any,
     ) -> Ledger:
-        """Make a new file and record ``ledger-opened``. ``ledger`` defaults to a random id.
+        """Make a new file, or the tables on a server, and record ``ledger-opened``. ``ledger`` defaults to a random id.
 
         ``signed`` makes a key, in the folder of keys (``ledger.integrity.keys``), and a checkpoint after every append;
         without it nothing shows later that the file was changed. ``encrypted`` keeps every body under a key of its
@@ -99,20 +100,22 @@ class Ledger:
         """
         from ledger.integrity import notary, vault
         from ledger.integrity.journal import Journal
+        from ledger.store import door
 
+        place = location(path)
         salt = injected.get("salt", os.urandom)
         name = ledger or f"ledger-{salt(16).hex()}"
         opening = Draft.of("ledger-opened", {"ledger": name, "title": title})  # before there is a file
-        left = Journal(Path(path))
-        if left.exists() and not Path(path).exists():
+        left = Journal(place)
+        if left.exists() and not door.exists(place):
             raise LedgerError(
                 "there are checkpoints of another ledger here",
                 where=str(left.path),
                 remedy="Choose another path, or move them out of the way",
             )
-        book = cls(_empty_store(Path(path)), **injected)
+        book = cls(door.empty_store(place), **injected)
         try:
-            made = notary.make(Path(path), name) if signed else None
+            made = notary.make(place, name) if signed else None
 
             def settle(writer: Writer) -> None:
                 """In the opening's own transaction: no ledger is ever open and not yet what it should be."""
@@ -123,14 +126,15 @@ class Ledger:
 
             book.append([opening], within=settle)
             if made is None:
-                notary.forget(Path(path))
+                notary.forget(place)
             else:
                 made.acknowledge(book.store)
                 book.notary = made
         except BaseException:  # nothing was acknowledged yet, and half a ledger would be in the way
             book.close()
-            for one in (Path(path), left.path):
-                one.unlink(missing_ok=True)
+            door.discard(place, name)
+            with suppress(OSError):
+                left.path.unlink()
             raise
         return book
 
@@ -309,30 +313,6 @@ class Ledger:
         if batch.rows:
             writer.insert(batch.rows, batch.recorded)
         return receipts
-
-
-def _empty_store(path: Path) -> Store:
-    """A new store; or one that is there and holds nothing, because whoever made it died before its opening."""
-    from ledger.store.sqlite import SqliteStore
-
-    try:
-        return SqliteStore.create(path, timeout=lock_timeout())
-    except NoLedger:
-        raise
-    except LedgerError:
-        if not _holds_nothing(path):
-            raise
-        return SqliteStore.open(path, timeout=lock_timeout())
-
-
-def _holds_nothing(path: Path) -> bool:
-    from ledger.store.sqlite import SqliteStore
-
-    try:
-        with SqliteStore.open(path, readonly=True, timeout=lock_timeout()) as store:
-            return store.head().size == 0
-    except LedgerError:
-        return False
 
 
 class _DryRun(Exception):

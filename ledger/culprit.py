@@ -6,24 +6,23 @@ the file, that costs the answer, and what is said must name the row instead of t
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import orjson
 from pydantic import ValidationError
 
 from ledger.backup import event_of
 from ledger.errors import LedgerError, Unverified
 from ledger.events import Body
+from ledger.places import Location
 from ledger.store.base import SealedBody
-from ledger.store.sqlite import SqliteStore
+from ledger.store.door import open_store
 
 _REMEDY = "Keep this file as evidence, and restore a backup or an export"
 
 
-def culprit(path: Path) -> LedgerError | None:
+def culprit(path: Location) -> LedgerError | None:
     """The first row that this program could not have written, as an error; None where there is none."""
     try:
-        with SqliteStore.open(path, readonly=True) as store:
+        with open_store(path, readonly=True) as store:
             for row in store.rows():
                 event_of(row)
             for position, body in store.bodies():

@@ -5,29 +5,35 @@ It verifies from a CD, a write-protected stick or an archive, with no key and no
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from pathlib import Path
 
 from ledger.book import Ledger
+from ledger.disk import sync_path
 from ledger.errors import LedgerError, Unverified, WriteFailed
 from ledger.integrity.journal import Journal
-from ledger.integrity.keys import sync_folder
 from ledger.integrity.notary import SEALED, Notary, signing_key
 from ledger.integrity.stamps import folder as stamps_of
 from ledger.integrity.stamps import plain_file
 from ledger.integrity.verifying import verify
+from ledger.places import Location, Server
 from ledger.store import sqlite_schema
 from ledger.store.sqlite import SqliteStore
 
 
-def seal(path: Path, target: Path) -> list[Path]:
+def seal(path: Location, target: Path) -> list[Path]:
     """Make the copy of the ledger at ``path``, verify it, and give the files it consists of.
 
     Raises ``LedgerError`` where something is in the way or the ledger is not signed, ``Unverified`` where what was
     copied does not verify, ``WriteFailed``. What was begun is then taken away again.
     """
+    if isinstance(path, Server):
+        raise LedgerError(
+            "lies on a server, and only a ledger in a file can be sealed",
+            where=str(path),
+            remedy="Copy it into a file first: `claims move`",
+        )
     key_file = target.with_name(f"{target.name}.key")
     files = [target, Journal(target).path, key_file]
     for one in files:
@@ -41,9 +47,9 @@ def seal(path: Path, target: Path) -> list[Path]:
         files += _copied_stamps(stamps_of(path), stamps_of(target))
         _check(target)
         for one in files:
-            _sync(one)
+            sync_path(one)
             one.chmod(0o444)
-        sync_folder(target.parent)
+        sync_path(target.parent)
     except sqlite3.Error as error:
         _remove(target, files)
         raise WriteFailed(
@@ -108,14 +114,6 @@ def _check(target: Path) -> None:
             where=str(target),
             remedy="Nothing was made; look at the ledger with `claims verify`",
         )
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(target: Path, files: list[Path]) -> None:

@@ -2,8 +2,8 @@
 
 The project's file is ``claims.toml`` in the working folder or the nearest one above it; the user's is
 ``config.toml`` in the platform's configuration folder. Both may hold ``db``, ``actor``, ``logic``, ``format`` and
-``keys`` (the folder of signing keys). A logic that is a file is not taken from a project's file, which may be a
-stranger's. A relative ``db`` or ``keys`` in a file is relative to that file.
+``keys`` (the folder of signing keys). ``db`` is a file, or ``postgresql://…``. A logic that is a file is not taken from a
+project's file, which may be a stranger's. A relative ``db`` or ``keys`` in a file is relative to that file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import Usage
+from ledger.places import Location, Server, location
 
 NAMES = ("db", "actor", "logic", "format", "keys")
 #: Tried in the working folder when nothing names a ledger.
@@ -47,11 +48,14 @@ def setting(name: str, flag: str | None = None, environ: Mapping[str, str] | Non
     return None
 
 
-def database(flag: Path | str | None = None) -> Path:
-    """The ledger to use: as set, else ``claims.db`` or ``demo.db`` where one exists, else ``claims.db``."""
+def database(flag: Location | str | None = None) -> Location:
+    """The ledger to use: as set, else ``claims.db`` or ``demo.db`` where one exists, else ``claims.db``. Raises
+    ``Usage`` for an address of a server that is none."""
+    if isinstance(flag, Server):
+        return flag
     chosen = setting("db", str(flag) if flag is not None else None)
     if chosen is not None:
-        return Path(chosen)
+        return location(chosen)
     return next((Path(name) for name in DEFAULT_FILES if Path(name).exists()), Path(DEFAULT_FILES[0]))
 
 

@@ -55,6 +55,7 @@ COMMANDS = {
     "seal": "ledger.commands.seal",
     "export": "ledger.commands.export",
     "restore": "ledger.commands.restore",
+    "move": "ledger.commands.move",
 }
 
 _INTERRUPTED = "interrupted; what was acknowledged is recorded"
@@ -212,15 +213,15 @@ def _row_at_fault(argv: Sequence[str]) -> LedgerError | None:
     """What is wrong with the ledger, where a command failed in a way that nobody foresaw; None where it is not the
     ledger."""
     from itertools import pairwise
-    from pathlib import Path
 
     from ledger.culprit import culprit
+    from ledger.places import Server
     from ledger.settings import database
 
     named = [after for one, after in pairwise(argv) if one == "--db"]
     named += [one.removeprefix("--db=") for one in argv if one.startswith("--db=")]
-    path = Path(named[-1]) if named else database()
-    return culprit(path) if path.is_file() else None
+    place = database(named[-1] if named else None)
+    return culprit(place) if isinstance(place, Server) or place.is_file() else None
 
 
 def _in_a_users_file(stop: SystemExit) -> str | None:
@@ -246,9 +247,10 @@ def _one_line(text: str) -> str:
 
 
 def _complain(line: str) -> None:
+    from ledger.places import masked
     from ledger.text import visible
 
-    line = visible(line, keep_newlines=False)
+    line = masked(visible(line, keep_newlines=False))
     print(f"claims: {line if len(line) <= _LONGEST else f'{line[:_LONGEST]}…'}", file=sys.stderr)
 
 

@@ -21,6 +21,8 @@ from ledger.codec import decode
 from ledger.directory import Directory
 from ledger.errors import NoLedger, UnknownName, Usage
 from ledger.integrity.tree import Frontier
+from ledger.places import Location, Server
+from ledger.places import beside as beside_of
 from projections.case import Case, Testimony
 from projections.record import Record
 from projections.redating import Redated, corrected, redated
@@ -61,7 +63,7 @@ class Desk:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         *,
         logic: str | None = None,
         now: datetime | None = None,
@@ -278,11 +280,14 @@ class Desk:
         return answer
 
 
-def views_folder(path: Path) -> Path:
+def views_folder(place: Location) -> Path:
     """Where the views of a ledger lie: ``CLAIMS_VIEWS``, else beside it, else in the user's cache."""
+    path = beside_of(place)
     chosen = os.environ.get("CLAIMS_VIEWS")
     if chosen:
         return Path(chosen) / path.name
+    if isinstance(place, Server):
+        return path.with_name(f"{path.name}.views")
     beside = path.with_name(f"{path.name}.views")
     if beside.is_dir() or os.access(path.parent, os.W_OK):
         return beside

@@ -19,13 +19,17 @@ import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.servers import Server
 
 # A busy machine is no failure of a law: no deadlines. (Where CI is set, hypothesis is also derandomised.)
 settings.register_profile("steady", settings.default, deadline=None)
@@ -159,6 +163,15 @@ def copied(demo: Path, tmp_path: Path) -> Path:
         else:
             shutil.copy2(found, tmp_path / found.name)
     return tmp_path / demo.name
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server; started for the first test that asks for it, and stopped after the last."""
+    from tests.servers import running
+
+    with running() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

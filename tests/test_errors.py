@@ -131,7 +131,7 @@ WANTED = {
     "redact": "c-0b13aa6fac44 --yes",
     "seal": "closed.db",
 }
-MAKERS = ("init", "demo", "restore")
+MAKERS = ("init", "demo", "restore", "move")
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in MAKERS])

@@ -13,7 +13,16 @@ import pytest
 from tests.faults.disk import Disk, Op
 
 ROOT = Path(__file__).parents[1]
-COUNTS = {"kill": 16, "replay": 6, "power": 120, "inject": 40, "full": 4, "flips": 80, "misuse": 18}
+COUNTS = {
+    "kill": 16,
+    "replay": 6,
+    "power": 120,
+    "inject": 40,
+    "full": 4,
+    "flips": 80,
+    "misuse": 18,
+    "server": 6,
+}
 
 
 @pytest.mark.parametrize("campaign", COUNTS)

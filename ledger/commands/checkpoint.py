@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +13,9 @@ from ledger.integrity import keys, notary
 from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.journal import Journal
 from ledger.integrity.note import Note
+from ledger.places import Location
 from ledger.settings import database
-from ledger.store.sqlite import SqliteStore
+from ledger.store.door import open_store
 
 
 def checkpoint(
@@ -67,12 +67,12 @@ def checkpoint(
     print(note.decode(), end="")
 
 
-def _opened(path: Path) -> Ledger:
-    return Ledger(SqliteStore.open(path, readonly=True))
+def _opened(path: Location) -> Ledger:
+    return Ledger(open_store(path, readonly=True))
 
 
-def _begin(path: Path) -> None:
-    store = SqliteStore.open(path)
+def _begin(path: Location) -> None:
+    store = open_store(path)
     with Ledger(store) as ledger:
         notary.refuse_sealed(store, path)
         opening = ledger.event(1)

@@ -27,6 +27,7 @@ from ledger.commands.plain import table
 from ledger.commands.plain import visible_values as visible_values
 from ledger.directory import CONTROL as CONTROL
 from ledger.errors import Usage, WriteFailed
+from ledger.places import Location, Server
 from ledger.settings import database, setting
 from ledger.text import csv_safe, visible
 
@@ -59,11 +60,11 @@ def _complete(look_up: Callable[[Ledger], list[tuple[str, str]]]) -> list[tuple[
 
 
 DbOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--db",
-        metavar="FILE",
-        help="The ledger. Else CLAIMS_DB, claims.toml, user config.",
+        metavar="FILE|URL",
+        help="The ledger: a file, or postgresql://… Else CLAIMS_DB, claims.toml, user config.",
         show_default=False,
     ),
 ]
@@ -86,7 +87,7 @@ NoteOption = Annotated[str | None, typer.Option("--note", help="Your note (erasa
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why (erasable).", show_default=False)]
 
 
-def open_ledger(db: Path | None, *, readonly: bool = False) -> Ledger:
+def open_ledger(db: str | None, *, readonly: bool = False) -> Ledger:
     """The ledger that flag, environment or settings name. Never creates one."""
     return Ledger.open(database(db), readonly=readonly)
 
@@ -110,9 +111,9 @@ def chosen_format(flag: Format | None, json: bool) -> Format:
     return Format(configured)
 
 
-def check_target(path: Path, *read: str | Path | None) -> None:
+def check_target(path: Path, *read: str | Location | None) -> None:
     """Refuse to write over what the command reads, or into a folder that is not there."""
-    for other in (one for one in read if one):
+    for other in (one for one in read if one and not isinstance(one, Server)):
         if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
             raise Usage("would be written over while it is read", where=str(path), remedy="name another file")
     if os.path.exists(path.parent) and not os.path.isdir(path.parent):

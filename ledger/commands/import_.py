@@ -18,6 +18,7 @@ from ledger.commands.fields import point_out
 from ledger.errors import FAILED, REJECTED, Conflict, LedgerError, Rejected, Usage, WriteFailed
 from ledger.importing import Tally
 from ledger.settings import database
+from ledger.store import door
 
 _SHOWN = 5  # rejected rows that are printed
 COUNTS = (
@@ -95,9 +96,9 @@ class InterruptedImport(LedgerError):
 
 
 @contextmanager
-def _ledger(db: Path | None, create: bool, dry_run: bool) -> Iterator[Ledger]:
+def _ledger(db: str | None, create: bool, dry_run: bool) -> Iterator[Ledger]:
     path = database(db)
-    make = create and not path.exists()
+    make = create and not door.exists(path)
     if make and dry_run:
         raise Usage(
             "--create makes a file, --dry-run records nothing", remedy="create it first: `claims init`"

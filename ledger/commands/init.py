@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,14 +12,18 @@ from ledger.commands import common
 from ledger.directory import Directory
 from ledger.errors import Usage
 from ledger.integrity import keys
+from ledger.places import Location, location
 from ledger.settings import DEFAULT_FILES, setting
+from ledger.store import door
 
 
 def init(
     file: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
-            help="The file to make; else as --db, else claims.db.", metavar="DB", show_default=False
+            help="The file to make, or postgresql://…; else as --db, else claims.db.",
+            metavar="DB",
+            show_default=False,
         ),
     ] = None,
     *,
@@ -45,6 +48,15 @@ def init(
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Make no key: changes to the file will not show.")
     ] = False,
+    roles: Annotated[
+        str | None,
+        typer.Option(
+            "--roles",
+            metavar="PREFIX",
+            help="On a server: also make PREFIX_reader, _appender and _owner.",
+            show_default=False,
+        ),
+    ] = None,
     db: common.DbOption = None,
     actor: common.ActorOption = None,
     format: common.FormatOption = None,
@@ -54,9 +66,16 @@ def init(
 
     The parties may be named at once: claims init --party RU=Russia --party UA=Ukraine. A signing key is made as well,
     outside the ledger's folder: the ledger is then signed after every append. CLAIMS_KEYS names another folder.
+    --roles makes roles of PostgreSQL with no more rights than reading, appending and owning take, also for a ledger
+    that is there.
     """
     chosen = common.chosen_format(format, json)
     path = _where(file, db)
+    if roles is not None:
+        door.make_roles(path, roles, dry_run=True)  # their prefix, before there is a ledger
+        if not (title or ledger or party) and door.exists(path) and not door.holds_nothing(path):
+            _roles(path, roles, chosen)
+            return
     parties = [_party(one) for one in dict.fromkeys(party or ())]
     if len({draft.event.model_dump()["party"] for draft in parties}) < len(parties):
         raise Usage("the same party is named twice", where="--party", remedy="name it once")
@@ -65,6 +84,7 @@ def init(
             made.append(parties, actor=common.actor(actor))
         directory = made.directory()
         key = made.notary.key if made.notary else None
+    names = door.make_roles(path, roles) if roles is not None else []
     row = {
         "db": str(path),
         "ledger": directory.ledger,
@@ -73,12 +93,18 @@ def init(
         "key": str(key) if key else None,
         "key_file": str(keys.place_of(key.name)) if key else None,
         "encrypted": encrypt,
+        **({"roles": names} if names else {}),
     }
     if chosen is not common.Format.table:
         common.emit({"schema": "init/1", **row}, [row], tuple(row), chosen)
         return
     named = f"; parties: {', '.join(directory.parties)}" if parties else ""
-    for line in (f"{path}: made ledger {row['ledger']}{named}", *_signed(row), *_next(path, bool(parties))):
+    for line in (
+        f"{path}: made ledger {row['ledger']}{named}",
+        *_signed(row),
+        *_granted(names),
+        *_next(path, bool(parties)),
+    ):
         print(common.cell(line))
 
 
@@ -97,11 +123,28 @@ def _signed(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _where(file: Path | None, db: Path | None) -> Path:
+def _roles(path: Location, prefix: str, chosen: common.Format) -> None:
+    """For a ledger that is there."""
+    names = door.make_roles(path, prefix)
+    row = {"db": str(path), "roles": names}
+    if chosen is not common.Format.table:
+        common.emit({"schema": "init-roles/1", **row}, [row], tuple(row), chosen)
+        return
+    for line in (f"{path}: the ledger is as it was", *_granted(names)):
+        print(common.cell(line))
+
+
+def _granted(names: list[str]) -> list[str]:
+    return (
+        [f"roles {', '.join(names)}: GRANT one of them to whoever is to read, append or own"] if names else []
+    )
+
+
+def _where(file: str | None, db: str | None) -> Location:
     if file is not None and db is not None and file != db:
-        raise Usage(f"{file} and --db {db} are two places", remedy="name one of them")
-    asked = file or db
-    return Path(setting("db", str(asked) if asked else None) or DEFAULT_FILES[0])
+        places = f"{location(file)} and --db {location(db)}"
+        raise Usage(f"{places} are two places", remedy="name one of them")
+    return location(setting("db", file or db) or DEFAULT_FILES[0])
 
 
 def _party(text: str) -> Draft:
@@ -111,7 +154,7 @@ def _party(text: str) -> Draft:
     return draft
 
 
-def _next(path: Path, has_parties: bool) -> list[str]:
+def _next(path: Location, has_parties: bool) -> list[str]:
     """What to type next."""
     import shlex
 

@@ -16,6 +16,7 @@ from ledger.integrity import notary
 from ledger.integrity.journal import Journal
 from ledger.integrity.proof import Tree
 from ledger.integrity.receipt import Receipt
+from ledger.places import Location
 from ledger.settings import database
 
 
@@ -51,7 +52,7 @@ def receipt(
     common.say(f"{output}: {len(made):,} bytes")
 
 
-def _made(ledger: Ledger, path: Path, entry: str, bare: bool) -> bytes:
+def _made(ledger: Ledger, path: Location, entry: str, bare: bool) -> bytes:
     store = ledger.store
     key = notary.signing_key(store)
     if key is None:

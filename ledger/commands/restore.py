@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -16,9 +16,11 @@ from ledger.commands import common
 from ledger.errors import LedgerError, NoLedger, Unverified, Usage
 from ledger.integrity import notary
 from ledger.integrity.journal import Journal
-from ledger.integrity.keys import sync_folder
+from ledger.places import Location, Server, location
 from ledger.settings import setting
-from ledger.store.sqlite import SqliteStore
+from ledger.store.base import Store
+from ledger.store.door import create_store, discard, empty_store, exists, holds_nothing, open_store
+from ledger.store.publishing import publish, remove
 
 _LONGEST_LINE = 1 << 26
 _OTHER_ROOT = "Nothing was restored; find the export of that root, or the root of this export"
@@ -39,39 +41,69 @@ def restore(
     kept elsewhere. The new ledger is signed under an origin of its own.
     """
     target = _target(db)
-    if target.exists():
-        raise LedgerError("already exists", where=str(target), remedy="Restore into a new file, --db NEW")
-    common.check_target(target)
+    if exists(target) and not (isinstance(target, Server) and holds_nothing(target)):
+        new = "schema, ?schema=NAME" if isinstance(target, Server) else "file, --db NEW"
+        raise LedgerError("already exists", where=str(target), remedy=f"Restore into a new {new}")
+    if not isinstance(target, Server):
+        common.check_target(target)
     if Journal(target).exists():
         raise LedgerError(
             "there are checkpoints of another ledger here",
             where=str(Journal(target).path),
             remedy="Choose another path, or move them out of the way",
         )
-    partial = target.with_name(f"{target.name}.restoring")
-    _remove(partial)
     try:
-        with _opened(file) as stream, closing(SqliteStore.create(partial)) as store:
-            found = backup.load(_lines(stream, file), store)
-        if root is not None and root.casefold() != found.root:
-            raise Unverified(f"the root is {found.root}, not {root}", where=file, remedy=_OTHER_ROOT)
-        _publish(partial, target)
-        with closing(SqliteStore.open(target)) as store:
+        with _opened(file) as stream:
+            load = partial(_load, _lines(stream, file), file, root)
+            found = _into_server(load, target) if isinstance(target, Server) else _into_file(load, target)
+        with closing(open_store(target)) as store:
             made, _ = notary.begin(store, target, found.ledger)
     except LedgerError as error:
         error.where = ": ".join(filter(None, (file, error.where))) if error.where != file else file
         raise
-    finally:
-        _remove(partial)
     print(common.cell(f"{target}: {found.size:,} events of {found.ledger}, root {found.root}"))
     common.say(f"signed from here on by {made.key}")
 
 
-def _target(db: Path | None) -> Path:
-    named = setting("db", str(db) if db else None)
+def _load(lines: Iterator[bytes], name: str, root: str | None, store: Store) -> backup.Header:
+    return backup.load(lines, store, accept=lambda found: _expect(found.root, root, name))
+
+
+def _expect(found: str, root: str | None, name: str) -> None:
+    if root is not None and root.casefold() != found:
+        raise Unverified(f"the root is {found}, not {root}", where=name, remedy=_OTHER_ROOT)
+
+
+def _into_server(load: Callable[[Store], backup.Header], target: Server) -> backup.Header:
+    """Into a schema that is free: in one transaction, so that there is all of it or an empty ledger, which goes."""
+    store = empty_store(target)
+    try:
+        return load(store)
+    except BaseException:
+        discard(target)
+        raise
+    finally:
+        store.close()
+
+
+def _into_file(load: Callable[[Store], backup.Header], target: Path) -> backup.Header:
+    """Into a file that gets its name when it is whole."""
+    unnamed = target.with_name(f"{target.name}.restoring")
+    remove(unnamed)
+    try:
+        with closing(create_store(unnamed)) as store:
+            found = load(store)
+        publish(unnamed, target)
+    finally:
+        remove(unnamed)
+    return found
+
+
+def _target(db: str | None) -> Location:
+    named = setting("db", db)
     if named is None:
         raise Usage("nothing says where to", remedy="give --db NEW, a file that is not there yet")
-    return Path(named)
+    return location(named)
 
 
 def _opened(file: str) -> AbstractContextManager[BinaryIO]:
@@ -89,19 +121,3 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
         if len(line) > _LONGEST_LINE:
             raise Unverified(f"a line passes {_LONGEST_LINE:,} bytes: this is no export", where=name)
         yield line
-
-
-def _publish(partial: Path, target: Path) -> None:
-    """Give the finished file its name, unless somebody else took it meanwhile."""
-    try:
-        os.link(partial, target)
-    except FileExistsError:
-        raise LedgerError("somebody else made it meanwhile", where=str(target)) from None
-    except OSError:  # a file system without hard links
-        os.rename(partial, target)
-    sync_folder(target.parent)
-
-
-def _remove(partial: Path) -> None:
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        partial.with_name(partial.name + suffix).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.note import Note, PublicKey
 from ledger.integrity.proof import Tree, check_consistency
 from ledger.integrity.receipt import Receipt
+from ledger.places import Location
 from ledger.settings import database
 
 
@@ -125,7 +126,7 @@ def _word(ok: bool | None) -> str:
     return {True: "ok", False: "FAILED", None: "note"}[ok]
 
 
-def _checks(ledger: Ledger, path: Path, given: list[Checkpoint], deep: bool) -> list[Check]:
+def _checks(ledger: Ledger, path: Location, given: list[Checkpoint], deep: bool) -> list[Check]:
     from ledger.integrity import verifying
 
     with _progress() as progress:
@@ -138,7 +139,7 @@ def _signed_by(ledger: Ledger, trusted: PublicKey) -> Check:
     return Check("trusted key", own == str(trusted), f"the ledger is signed by {own}, {trusted} was named")
 
 
-def _stamps(path: Path, trusted: list[PublicKey], roots: Path) -> list[Check]:
+def _stamps(path: Location, trusted: list[PublicKey], roots: Path) -> list[Check]:
     from ledger.integrity import stamps
 
     return stamps.checks(path, trusted, _read(roots))
@@ -147,7 +148,7 @@ def _stamps(path: Path, trusted: list[PublicKey], roots: Path) -> list[Check]:
 # -- one thing at a time ---------------------------------------------------------------------------------
 
 
-def _receipt(file: Path, event: Path | None, key: str | None, path: Path, chosen: common.Format) -> None:
+def _receipt(file: Path, event: Path | None, key: str | None, path: Location, chosen: common.Format) -> None:
     raw = _read(file)
     try:
         found = Receipt.parse(raw)
@@ -177,7 +178,7 @@ def _receipt(file: Path, event: Path | None, key: str | None, path: Path, chosen
     common.emit({"schema": "verify-receipt/1", "verified": True, **row}, [row], tuple(row), chosen)
 
 
-def _leaf_of(path: Path, index: int) -> bytes:
+def _leaf_of(path: Location, index: int) -> bytes:
     """The bytes of an event in the ledger at hand, for a receipt that does not hold them."""
     try:
         with Ledger.open(path, readonly=True) as ledger:
@@ -239,7 +240,7 @@ def _own_keys(ledger: Ledger) -> list[PublicKey]:
     return all_keys(ledger.store)
 
 
-def _keys_for(origin: str, path: Path) -> list[PublicKey]:
+def _keys_for(origin: str, path: Location) -> list[PublicKey]:
     """The keys known for an origin: of the ledger at hand, else of the folder of keys."""
     try:
         with Ledger.open(path, readonly=True) as ledger:

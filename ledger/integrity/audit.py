@@ -21,6 +21,7 @@ from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier
 from ledger.integrity.vault import BODIES, ENCRYPTED
+from ledger.places import Location
 from ledger.store.base import Head, Store
 
 if TYPE_CHECKING:
@@ -67,14 +68,14 @@ def record(
     ledger: Ledger,
     promised: Iterable[Checkpoint] = (),
     *,
-    source: str | None = None,
+    source: Location | None = None,
     deep: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Check]:
     """Check a record against itself and against the checkpoints ``promised``, in ascending order of size.
 
     Others may append meanwhile: what is checked is the record up to the head at the beginning, so ``promised`` must
-    have been read before. ``source`` is where the ledger can be opened again (a path), so that several processes may
+    have been read before. ``source`` is where the ledger can be opened again, so that several processes may
     share the work; None keeps it in this one. ``deep`` also makes the marks anew by which twins are found, which takes
     several times as long. ``progress`` is called with (events done, events in all).
     """
@@ -312,7 +313,7 @@ def _tasks(size: int, promised: Sequence[Checkpoint], deep: bool) -> Iterator[_T
 
 @contextmanager
 def _examined(
-    ledger: Ledger, size: int, promised: Sequence[Checkpoint], source: str | None, deep: bool
+    ledger: Ledger, size: int, promised: Sequence[Checkpoint], source: Location | None, deep: bool
 ) -> Iterator[tuple[Iterable[Examined], Callable[[], tuple[int | None, Check]]]]:
     """The blocks of a record, examined, in order; and what the store says of itself, once they are through: its
     ``named``, ``_UNASKED`` where hashes of one process say nothing to another, and the check."""
@@ -340,7 +341,7 @@ def _examined(
 _ledger: Ledger | None = None
 
 
-def _open(source: str) -> None:
+def _open(source: Location) -> None:
     """Where a process of the pool begins."""
     import gc
     import signal

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from ledger.disk import make_folder, sync_path
 from ledger.errors import Locked, Unverified, WriteFailed
-from ledger.integrity.keys import sync_folder
+from ledger.places import Location, beside
 
 END = b"\n\n"
 _DASH = "\u2014 ".encode()
@@ -37,10 +38,11 @@ class Tail:
 
 
 class Journal:
-    """The checkpoint file of the database at ``database``."""
+    """The checkpoint file of the ledger at ``database``."""
 
-    def __init__(self, database: Path) -> None:
-        self.path = database.with_name(f"{database.name}.checkpoints")
+    def __init__(self, database: Location) -> None:
+        path = beside(database)
+        self.path = path.with_name(f"{path.name}.checkpoints")
         self._file: BinaryIO | None = None
         self._turn = threading.Lock()
 
@@ -97,6 +99,7 @@ class Journal:
                 return self._file, False
             self.close()
         try:
+            make_folder(self.path.parent)  # it is there, unless the ledger lies on a server
             self._file = _plain(self.path, "ab+", os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise unwritten(self.path, error) from error
@@ -144,7 +147,7 @@ class Appending:
                 data = data[os.write(handle, data) :]
             _datasync(handle)
             if self._new:
-                sync_folder(self._path.parent)
+                sync_path(self._path.parent)
         except OSError as error:
             try:
                 os.ftruncate(handle, after)

@@ -13,11 +13,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ledger.disk import make_folder, sync_path
 from ledger.errors import LedgerError, Usage, WriteFailed
 from ledger.integrity.note import PublicKey
+from ledger.places import data_folder
 from ledger.settings import setting
 
 if TYPE_CHECKING:
@@ -35,12 +37,7 @@ def folder() -> Path:
     chosen = setting("keys")
     if chosen is not None:
         return Path(chosen).expanduser()
-    base = os.environ.get("XDG_DATA_HOME")
-    if base:
-        return Path(base) / "claim-ledger" / "keys"
-    from platformdirs import user_data_path
-
-    return user_data_path("claim-ledger") / "keys"
+    return data_folder() / "keys"
 
 
 def place_of(name: str) -> Path:
@@ -117,7 +114,7 @@ def write_secret(path: Path, data: bytes) -> None:
         finally:
             os.close(file)
         os.link(partial, path)
-        sync_folder(path.parent)
+        sync_path(path.parent)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.exists():
             raise WriteFailed(
@@ -131,31 +128,6 @@ def write_secret(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             partial.unlink()
-
-
-def make_folder(path: Path) -> None:
-    """A folder that only its owner may enter, with those above it, and durable: each name is in a synced folder."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_file(file: BinaryIO) -> None:
-    """See what was written to the disk."""
-    os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where the system can."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _absent(path: Path, what: str) -> LedgerError:

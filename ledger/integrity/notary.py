@@ -23,6 +23,7 @@ from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.journal import Appending, Journal, Tail, is_beginning
 from ledger.integrity.note import Note, PublicKey
 from ledger.integrity.proof import Tree
+from ledger.places import Location, beside
 from ledger.settings import lock_timeout
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ SEALED = "sealed"
 """The setting that closes a copy: the position it was closed at."""
 
 
-def refuse_sealed(reader: Reader, path: Path) -> None:
+def refuse_sealed(reader: Reader, path: Location) -> None:
     """Raise ``LedgerError`` for a closed copy, which is never written to."""
     sealed = reader.setting(SEALED)
     if sealed is not None:
@@ -69,9 +70,9 @@ def _stored(text: str) -> PublicKey:
 
 
 class Notary:
-    """Signs for one database at ``path`` with ``key``. Made by ``of`` or ``begin``."""
+    """Signs for one ledger at ``path`` with ``key``. Made by ``of`` or ``begin``."""
 
-    def __init__(self, path: Path, key: PublicKey) -> None:
+    def __init__(self, path: Location, key: PublicKey) -> None:
         self.path = path
         self.key = key
         self.journal = Journal(path)
@@ -81,7 +82,7 @@ class Notary:
         self._latest: int | None = None  # the open file of what was signed last
 
     @classmethod
-    def of(cls, reader: Reader, path: Path) -> Notary | None:
+    def of(cls, reader: Reader, path: Location) -> Notary | None:
         """The notary of a database; None for one that was never signed. Raises ``Unverified`` for one that says so
         of itself while its checkpoints are there, or the folder of keys knows better."""
         key = signing_key(reader)
@@ -255,19 +256,19 @@ class Notary:
             os.ftruncate(self._latest, len(note))
 
 
-def _memory(path: Path) -> Path:
+def _memory(path: Location) -> Path:
     """Where the folder of keys keeps the last checkpoint that was signed for a path."""
-    name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    name = sha256(os.fsencode(os.path.realpath(beside(path)))).hexdigest()[:32]
     return keys.folder() / "latest" / name
 
 
-def forget(path: Path) -> None:
+def forget(path: Location) -> None:
     """Another ledger stands at this path now, and it is not signed."""
     with suppress(OSError):
         _memory(path).unlink()
 
 
-def disowned(reader: Reader, path: Path) -> Checkpoint | None:
+def disowned(reader: Reader, path: Location) -> Checkpoint | None:
     """The last checkpoint that was signed here for this path and this ledger, under an origin of which the ledger says
     nothing; None where there is no such. Whoever has the file but not the key can make it say that it was never signed,
     or that another key signs it."""
@@ -284,7 +285,7 @@ def disowned(reader: Reader, path: Path) -> Checkpoint | None:
     return known if origin.rpartition("/")[0] == f"claim-ledger/{ledger}" else None
 
 
-def refuse_disowned(reader: Reader, path: Path) -> None:
+def refuse_disowned(reader: Reader, path: Location) -> None:
     """Raise ``Unverified`` for a ledger that was signed here and says nothing of it."""
     known = disowned(reader, path)
     if known is not None:
@@ -293,13 +294,13 @@ def refuse_disowned(reader: Reader, path: Path) -> None:
         )
 
 
-def make(path: Path, ledger: str) -> Notary:
+def make(path: Location, ledger: str) -> Notary:
     """A notary with a new key. Nothing is signed yet, and no store knows of it."""
-    key, _ = keys.make(ledger, path)
+    key, _ = keys.make(ledger, beside(path))
     return Notary(path, key)
 
 
-def begin(store: Store, path: Path, ledger: str) -> tuple[Notary, Checkpoint]:
+def begin(store: Store, path: Location, ledger: str) -> tuple[Notary, Checkpoint]:
     """Sign a ledger from here on under a new origin with a new key; the notary and the first checkpoint.
 
     Where there was an origin before, the first checkpoint says which one and what it had vouched for last, whatever

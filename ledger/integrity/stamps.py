@@ -19,14 +19,16 @@ from ledger.errors import LedgerError, Unverified, Usage, WriteFailed
 from ledger.integrity.audit import Check
 from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.note import PublicKey
+from ledger.places import Location, beside
 
 _LONGEST = 1 << 20
 _PATIENCE = 30.0  # seconds
 
 
-def folder(database: Path) -> Path:
-    """Where the stamps of a database lie."""
-    return database.with_name(f"{database.name}.stamps")
+def folder(database: Location) -> Path:
+    """Where the stamps of a ledger lie."""
+    path = beside(database)
+    return path.with_name(f"{path.name}.stamps")
 
 
 def plain_file(path: Path) -> bool:
@@ -35,7 +37,7 @@ def plain_file(path: Path) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size <= _LONGEST
 
 
-def stamp(database: Path, note: bytes, url: str) -> Path:
+def stamp(database: Location, note: bytes, url: str) -> Path:
     """Have an authority stamp a checkpoint's note, and keep its answer; the file of it.
 
     Raises ``Usage`` for an address that is none or without the extra, ``LedgerError`` where the authority gives no stamp
@@ -65,7 +67,7 @@ def stamp(database: Path, note: bytes, url: str) -> Path:
     where = folder(database)
     path = where / f"{sha256(note).hexdigest()[:16]}.tsr"
     try:
-        where.mkdir(exist_ok=True)
+        where.mkdir(parents=True, exist_ok=True)
         path.with_suffix(".note").write_bytes(note)
         path.write_bytes(answer)
     except OSError as error:
@@ -75,7 +77,7 @@ def stamp(database: Path, note: bytes, url: str) -> Path:
     return path
 
 
-def checks(database: Path, trusted: Sequence[PublicKey], roots: bytes) -> list[Check]:
+def checks(database: Location, trusted: Sequence[PublicKey], roots: bytes) -> list[Check]:
     """What the stamps of a database are worth, a check each; ``roots`` are the certificates to trust, in PEM."""
     client = _client()
     from cryptography import x509

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+from ledger.disk import sync_file, sync_path
 from ledger.errors import Unverified, WriteFailed
 from ledger.integrity import keys
 from ledger.store.base import AnyBody, EncryptedBody, SealedBody
@@ -85,9 +86,9 @@ class Vault:
             with path.open("r+b") as file:
                 file.write(b"0" * path.stat().st_size)
                 file.flush()
-                keys.sync_file(file)
+                sync_file(file)
             path.unlink()
-            keys.sync_folder(path.parent)
+            sync_path(path.parent)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError, Unverified
@@ -17,6 +16,7 @@ from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.journal import Journal
 from ledger.integrity.notary import SEALED, Notary, all_keys, refuse_disowned, signing_key
 from ledger.integrity.note import Note, PublicKey
+from ledger.places import Location
 
 if TYPE_CHECKING:
     from ledger.book import Ledger
@@ -34,7 +34,7 @@ class Signed:
 
 def verify(
     ledger: Ledger,
-    path: Path,
+    path: Location,
     *,
     given: Sequence[Checkpoint] = (),
     deep: bool = False,
@@ -49,7 +49,7 @@ def verify(
         signed = checkpoints(ledger, path, key) if key else None
     except LedgerError as error:
         return [
-            *audit.record(ledger, given, source=str(path), deep=deep),
+            *audit.record(ledger, given, source=path, deep=deep),
             Check("checkpoints", False, str(error)),
         ]
     known = Notary(path, key).known_here() if key else None
@@ -57,7 +57,7 @@ def verify(
     checks = audit.record(
         ledger,
         sorted(promised, key=lambda one: one.size),
-        source=str(path),
+        source=path,
         deep=deep,
         progress=progress,
     )
@@ -69,7 +69,7 @@ def verify(
     return checks
 
 
-def checkpoints(ledger: Ledger, path: Path, key: PublicKey) -> Signed:
+def checkpoints(ledger: Ledger, path: Location, key: PublicKey) -> Signed:
     """Read and check every checkpoint beside a ledger; ``key`` is the one that signs now."""
     found = Signed()
     known = all_keys(ledger.store)
@@ -117,7 +117,7 @@ def _follow(found: Signed, number: int, before: Checkpoint, one: Checkpoint) -> 
         found.faults.add(f"checkpoint {number} is for #{one.size}, behind #{before.size} before it")
 
 
-def _checkpoints(signed: Signed | None, path: Path) -> Check:
+def _checkpoints(signed: Signed | None, path: Location) -> Check:
     if signed is None:
         if Journal(path).exists():
             return Check("checkpoints", False, "there are some, but the ledger says that it is not signed")
@@ -143,7 +143,7 @@ def _earlier(ledger: Ledger, earlier: Sequence[Checkpoint]) -> Check:
     return Check("earlier origins", None, "; ".join(words))
 
 
-def _key(ledger: Ledger, path: Path, key: PublicKey | None, known: Checkpoint | None) -> Check:
+def _key(ledger: Ledger, path: Location, key: PublicKey | None, known: Checkpoint | None) -> Check:
     try:
         refuse_disowned(ledger.store, path)
     except LedgerError as error:

@@ -109,7 +109,7 @@ def _specs(text: str) -> list[str]:
     return specs
 
 
-def _check_diagram(path: Path, truth: str, db: Path | None) -> None:
+def _check_diagram(path: Path, truth: str, db: str | None) -> None:
     if path.suffix.lower() != ".svg":
         raise Usage(
             f"a diagram is drawn as SVG, not as {path.suffix or 'a file without an ending'}",

@@ -80,7 +80,7 @@ DateArgument = Annotated[str, typer.Argument(help="EDTF, ISO 8601 or words like 
 
 
 @contextmanager
-def open_desk(db: Path | None, logic: str | None = None, params: Path | None = None) -> Iterator[Desk]:
+def open_desk(db: str | None, logic: str | None = None, params: Path | None = None) -> Iterator[Desk]:
     """The ledger that flag, environment or settings name, with its views, read at its head. ``params`` changes
     the logic named, else the default."""
     progress = ProgressLine()

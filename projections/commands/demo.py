@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,9 @@ from ledger.book import Ledger
 from ledger.commands import common
 from ledger.errors import Conflict, LedgerError, Usage
 from ledger.importing import import_file, prepare
+from ledger.places import Location, location
 from ledger.settings import setting
+from ledger.store import door
 from projections import answers
 from projections.commands.as_of import as_row
 from projections.desk import Desk
@@ -24,7 +27,7 @@ COLUMNS = ("as_of", "place", "believed", "words", "p", "confidence", "origins", 
 
 def demo(
     path: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="[DB]", help="Where to put it; else CLAIMS_DB, else ./demo.db.", show_default=False
         ),
@@ -37,8 +40,9 @@ def demo(
     was to be believed on five days. Run again on the same file it adds nothing."""
     chosen = common.chosen_format(format, json)
     if path is not None and db is not None and path != db:
-        raise Usage(f"{path} and --db {db} are two places", remedy="name one of them")
-    target = path or db or Path(setting("db") or "demo.db")
+        places = f"{location(path)} and --db {location(db)}"
+        raise Usage(f"{places} are two places", remedy="name one of them")
+    target = location(path or db or setting("db") or "demo.db")
     with _ledger(target) as ledger:
         records, translator = prepare(reports())
         with records:
@@ -60,9 +64,9 @@ def demo(
     )
 
 
-def _ledger(target: Path) -> Ledger:
+def _ledger(target: Location) -> Ledger:
     """The demo's ledger: made, or opened again if it is one."""
-    if not target.exists():
+    if not door.exists(target):
         return Ledger.create(target, ledger=LEDGER, title="Kupyansk, September to December 2025")
     ledger = Ledger.open(target)
     if ledger.directory().ledger != LEDGER:
@@ -73,8 +77,8 @@ def _ledger(target: Path) -> Ledger:
     return ledger
 
 
-def _next(target: Path) -> list[str]:
-    db: Any = "" if str(target) == "demo.db" else f" --db {target}"
+def _next(target: Location) -> list[str]:
+    db: Any = "" if str(target) == "demo.db" else f" --db {shlex.quote(str(target))}"
     return [
         f"  claims why 2025-12-16 Kupyansk{db}",
         f"  claims as-of 2025-12-16 Kupyansk --without kind:milblogger{db}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -104,7 +103,7 @@ def _finish(answer: dict[str, Any], names: Mapping[str, str], chosen: common.For
 
 
 def _supposed(
-    db: Path | None,
+    db: str | None,
     logic: str | None,
     files: Sequence[str],
     without: Sequence[str],

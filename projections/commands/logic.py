@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -74,7 +73,7 @@ def _voices(
     sources: list[str] | None,
     as_of: str | None,
     question: str,
-    db: Path | None,
+    db: str | None,
     chosen: common.Format,
 ) -> None:
     with asking.open_desk(db, logic) as desk:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -99,7 +98,7 @@ def _promote(ledger: Ledger, loaded: Loaded, head: int, digest: str, actor: str 
     return loaded.to_dict() | {"position": recorded.position, "diff": digest}
 
 
-def _roll_back(db: Path | None, actor: str | None, chosen: common.Format) -> None:
+def _roll_back(db: str | None, actor: str | None, chosen: common.Format) -> None:
     """One append; refused where the logic that would answer then is not here."""
     with common.open_ledger(db) as ledger:
         default = load()
@@ -124,7 +123,7 @@ def _roll_back(db: Path | None, actor: str | None, chosen: common.Format) -> Non
     common.emit(answer, rows, ("position", "from", "to"), chosen)
 
 
-def _live_spec(db: Path | None) -> str | None:
+def _live_spec(db: str | None) -> str | None:
     """What to replay where nothing is named: the live logic, in the code that is here now."""
     if setting("logic") is not None:
         return None

@@ -19,7 +19,19 @@ from typing import NoReturn
 import orjson
 
 from ledger.errors import LedgerError
-from tests.bench import aims, append, asof, belief, cli, growth, importing, integrity, readme, replay
+from tests.bench import (
+    aims,
+    append,
+    asof,
+    belief,
+    cli,
+    growth,
+    importing,
+    integrity,
+    postgres,
+    readme,
+    replay,
+)
 from tests.bench.figures import Figure, table
 from tests.bench.stage import Stage, talk
 
@@ -30,6 +42,7 @@ BENCHES: dict[str, tuple[Callable[[Stage, int], list[Figure]], int]] = {
     "replay": (replay.run, replay.DEFAULT),
     "asof": (asof.run, asof.DEFAULT),
     "integrity": (integrity.run, integrity.DEFAULT),
+    "postgres": (postgres.run, postgres.DEFAULT),
     "cli": (cli.run, cli.DEFAULT),
     "memory": (growth.memory, growth.MEMORY),
     "growth": (growth.run, growth.DEFAULT),

@@ -1,6 +1,6 @@
 """Faults: what the ledger promises when something breaks, tried many times over.
 
-``python -m tests.faults [all|kill|replay|power|inject|full|flips|misuse] [--seed N] [--count N] [--full] [--json]``
+``python -m tests.faults [all|kill|replay|power|inject|full|flips|misuse|server] [--seed N] [--count N] [--full] [--json]``
 
 Each campaign is a module with one promise, told in its first lines, and prints one line a figure. An entry counts
 as *acknowledged* from the moment on when its receipt was printed, or ``Ledger.append`` returned. Three things are

@@ -15,7 +15,7 @@ import orjson
 import tests.faults
 from tests.faults.figures import Figure
 
-CAMPAIGNS = ("kill", "replay", "power", "inject", "full", "flips", "misuse")
+CAMPAIGNS = ("kill", "replay", "power", "inject", "full", "flips", "misuse", "server")
 SEED = 20251216
 
 

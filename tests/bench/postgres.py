@@ -1,0 +1,179 @@
+"""A ledger on a PostgreSQL server: single appends, bulk, and reading, each beside the bare work on the same server.
+
+The server is one of our own (``tests.servers``), or the one that ``CLAIMS_TEST_POSTGRES`` names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from time import perf_counter
+from typing import Any
+from unittest import mock
+
+import psycopg
+
+from ledger import moving
+from ledger.book import Ledger
+from ledger.moving import rows_of
+from ledger.places import Server as Place
+from ledger.places import location
+from ledger.store.base import NewRow, SealedBody
+from ledger.store.postgres import PostgresStore
+from tests.bench import append, stage
+from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, timed
+from tests.bench.generator import WRITTEN
+from tests.bench.stage import Stage
+from tests.servers import Server, running
+
+DEFAULT = 20_000
+_ROUNDS = 5
+_SINGLES = 300
+_BATCH = 10_000
+_RECORDED = "2025-11-22T09:00:00.000000Z"
+_PLAIN = "CREATE TABLE bench_plain (id bigint PRIMARY KEY, state bytea, body bytea)"
+
+
+def run(on: Stage, claims: int) -> list[Figure]:
+    """``claims`` is the size of the ledger that is copied to the server, and read there."""
+    path = on.ledger(claims)
+    with running() as server, Ledger.open(path, readonly=True) as ledger:
+        place = Place.parse(server.schema())
+        with PostgresStore.create(place) as store, _plain(server) as raw:
+            bulk = _bulk(ledger, store, raw, claims)
+            figures = [stage.sizes(path, claims, "postgres"), bulk, _read(store, raw, claims)]
+            figures.append(_single(ledger, store, raw, claims))
+        return [*figures, _signed(on, server, claims)]
+
+
+@contextmanager
+def _plain(server: Server) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the same server, with a plain table."""
+    with server.connect() as raw:
+        raw.execute("DROP TABLE IF EXISTS bench_plain")
+        raw.execute(_PLAIN)
+        yield raw
+        raw.execute("DROP TABLE bench_plain")
+
+
+def _bytes(row: NewRow) -> tuple[bytes, bytes | None]:
+    body = row.body
+    return row.state, body.salt + body.text if isinstance(body, SealedBody) else None
+
+
+def _bulk(ledger: Ledger, store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
+    """Finished rows in batches, ours and bare in turn, each batch a transaction."""
+    ours = bare = 0.0
+    forget_peak()
+    stream = rows_of(ledger.store, ledger.store.head().size)
+    done = 0
+    while some := list(islice(stream, _BATCH)):
+        start = perf_counter()
+        with store.writer() as writer:
+            writer.insert(some, _RECORDED)
+        ours += perf_counter() - start
+        plain = [(done + at, *_bytes(row)) for at, row in enumerate(some)]
+        bare += timed(lambda plain=plain: _copy(raw, plain))  # type: ignore[misc]
+        done += len(some)
+    assert store.head().root == ledger.store.head().root
+    what = (
+        f"{done:,} finished events, {_BATCH:,} a transaction, with leaf hashes, tree, bodies and marks; floor: a bare"
+        " COPY of the same bytes under the same lock"
+    )
+    return figure("postgres", "postgres-bulk", what, claims, [ours], [bare], count=done, peak=peak_rss_mb())
+
+
+def _copy(raw: psycopg.Connection[Any], rows: Sequence[tuple[int, bytes, bytes | None]]) -> None:
+    with raw.transaction(), raw.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(1)")
+        with cursor.copy("COPY bench_plain FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["bigint", "bytea", "bytea"])
+            for row in rows:
+                copy.write_row(row)
+
+
+def _read(store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
+    """Every event's bytes, in order."""
+    size = store.head().size
+    schema = store.place.schema
+    ours, bare = [], []
+    forget_peak()
+    for _ in range(_ROUNDS):
+        ours.append(timed(lambda: _exhaust(store.leaves())))
+        bare.append(
+            timed(lambda: _fetched(raw, f"SELECT notification_id, state FROM {schema}.stored_events"))
+        )
+    what = (
+        f"{size:,} envelopes read in order; floor: a bare cursor on the server over the same rows, without an order;"
+        f" median of {_ROUNDS} interleaved rounds"
+    )
+    return figure("postgres", "postgres-read", what, claims, ours, bare, count=size, peak=peak_rss_mb())
+
+
+def _exhaust(rows: Iterator[Any]) -> None:
+    for _ in rows:
+        pass
+
+
+def _fetched(raw: psycopg.Connection[Any], query: str) -> None:
+    with raw.transaction(), raw.cursor("bench", binary=True) as cursor:
+        cursor.execute(query.encode())
+        while cursor.fetchmany(5_000):
+            pass
+
+
+def _single(ledger: Ledger, store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
+    """One event an append, in the store alone."""
+    count = min(_SINGLES, claims // 2)
+    ours, bare = [], []
+    for number in range(_ROUNDS):
+        rows = [
+            _renamed(row, f"bench:{number}-{at}")
+            for at, row in enumerate(islice(rows_of(ledger.store, count), count))
+        ]
+        ours.append(timed(lambda rows=rows: [_appended(store, row) for row in rows]))  # type: ignore[misc]
+        start = 10_000_000 + number * count
+        plain = [(start + at, *_bytes(row)) for at, row in enumerate(rows)]
+        bare.append(timed(lambda plain=plain: [_inserted(raw, row) for row in plain]))  # type: ignore[misc]
+    what = (
+        f"one event an append, by the store ({'/'.join(store.durability())}); floor: a bare INSERT of the same bytes and"
+        f" COMMIT under the same lock; {_ROUNDS} interleaved rounds of {count}"
+    )
+    return figure("postgres", "postgres-append", what, claims, ours, bare, count=count)
+
+
+def _renamed(row: NewRow, stream: str) -> NewRow:
+    return NewRow(stream, 1, row.topic, row.state, row.body, None, row.marks, row.registry)
+
+
+def _appended(store: PostgresStore, row: NewRow) -> None:
+    with store.writer() as writer:
+        writer.insert([row], _RECORDED)
+
+
+def _inserted(raw: psycopg.Connection[Any], row: tuple[int, bytes, bytes | None]) -> None:
+    with raw.transaction():
+        raw.execute("SELECT pg_advisory_xact_lock(1)")
+        raw.execute("INSERT INTO bench_plain VALUES (%s, %s, %s)", row)
+
+
+def _signed(on: Stage, server: Server, claims: int) -> Figure:
+    """One claim an append, decided, recorded and signed; beside it the same in a file."""
+    count = min(_SINGLES, claims // 2)
+    ours, files = [], []
+    file, url = on.copy(claims), server.schema()
+    with mock.patch.dict(os.environ, XDG_DATA_HOME=str(on.folder)):
+        moving.move(file, location(url))
+        there = Ledger.open(url, clock=lambda: WRITTEN)
+    with there, Ledger.open(file, clock=lambda: WRITTEN) as here:
+        for number in range(3):
+            batches = list(stage.batched(append._more(count, claims, number * count + 1), 1))
+            ours.append(timed(lambda batches=batches: [there.append(one) for one in batches]))  # type: ignore[misc]
+            files.append(timed(lambda batches=batches: [here.append(one) for one in batches]))  # type: ignore[misc]
+    what = (
+        "one claim an append, validated, recorded, its checkpoint signed and synced; floor: the same in a file on the same"
+        f" disk; 3 interleaved rounds of {count}"
+    )
+    return figure("postgres", "postgres-append-signed", what, claims, ours, files, count=count)

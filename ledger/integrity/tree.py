@@ -8,7 +8,7 @@ every bit set in the size, never more than 64 of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -72,8 +72,23 @@ class Frontier:
             if set(map(len, nodes)) != {HASH_BYTES}:
                 raise ValueError(f"a leaf is a hash of {HASH_BYTES} bytes")
             size += len(nodes)
-            _fold(peaks, nodes)
+            for _ in _fold(peaks, nodes):
+                pass
         return type(self)(size, tuple(peaks[level] for level in _levels(size)))
+
+    def grown(self, leaves: Sequence[bytes], step: int) -> tuple[Self, list[tuple[int, int, bytes]]]:
+        """The same, and the inner nodes (height, number, hash) that became whole, at heights that ``step`` divides.
+
+        Every leaf is hashed once for both, and no older node is asked for: the frontier has all that is needed.
+        """
+        if not all(len(leaf) == HASH_BYTES for leaf in leaves):
+            raise ValueError(f"a leaf is a hash of {HASH_BYTES} bytes")
+        peaks = dict(zip(_levels(self.size), self.roots, strict=True))
+        size, made = self.size + len(leaves), []
+        for level, nodes in enumerate(_fold(peaks, list(leaves))):
+            if level and level % step == 0:
+                made += [(level, number, node) for number, node in enumerate(nodes, self.size >> level)]
+        return type(self)(size, tuple(peaks[level] for level in _levels(size))), made
 
     def root(self) -> bytes:
         """The root hash over all leaves, 32 bytes; ``EMPTY_ROOT`` when there are none."""
@@ -109,15 +124,16 @@ def _levels(size: int) -> list[int]:
     return [level for level in range(size.bit_length() - 1, -1, -1) if size >> level & 1]
 
 
-def _fold(peaks: dict[int, bytes], nodes: list[bytes]) -> None:
-    """Add a run of leaves to ``peaks`` (height → root), level by level.
+def _fold(peaks: dict[int, bytes], nodes: list[bytes]) -> Iterator[list[bytes]]:
+    """Add a run of leaves to ``peaks`` (height → root), level by level; of each level, what became whole there.
 
     Whole levels at once instead of leaf by leaf: the loop then costs little beside the hashing.
     """
     level = 0
     while nodes:
+        yield nodes
         if level in peaks:
-            nodes.insert(0, peaks.pop(level))
+            nodes = [peaks.pop(level), *nodes]
         if len(nodes) % 2:
             peaks[level] = nodes.pop()
         pairs = iter(nodes)

@@ -15,14 +15,15 @@ from typing import Any
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore
-from psycopg.rows import DictRow, dict_row, tuple_row
+from psycopg.rows import dict_row, tuple_row
 
 from ledger.errors import LedgerError, Locked, WriteFailed
 from ledger.places import Server
 from ledger.store import postgres_schema
 from ledger.store.postgres_errors import lost, translate, unreached
+from ledger.store.postgres_wire import LedgerConnection, Rows, ask
 
-Rows = list[tuple[Any, ...]]
+Texts = list[tuple[str, ...]]
 
 _PATIENCE = 10  # seconds to wait for an answer to the first word
 _KEPT = 4  # idle connections
@@ -50,7 +51,7 @@ class LedgerDatastore(PostgresDatastore):
         self.psycopg_type_adapters = {}
         self.psycopg_python_types = {}
 
-        self._idle: list[psycopg.Connection[DictRow]] = []
+        self._idle: list[LedgerConnection] = []
         self._guard = threading.Lock()
         self._owner = os.getpid()
         self._closed = self._recognised = False
@@ -60,10 +61,10 @@ class LedgerDatastore(PostgresDatastore):
 
     # -- connections ---------------------------------------------------------------------------------
 
-    def connect(self) -> psycopg.Connection[DictRow]:
+    def connect(self) -> LedgerConnection:
         """A new connection, set up and not yet looked at. Raises ``LedgerError`` where none can be made."""
         try:
-            connection = psycopg.connect(
+            connection = LedgerConnection.connect(
                 self.server.conninfo,
                 autocommit=True,
                 row_factory=dict_row,
@@ -89,7 +90,7 @@ class LedgerDatastore(PostgresDatastore):
     def _milliseconds(self) -> int:
         return max(1, min(int(self.timeout * 1000), 2**31 - 1))
 
-    def _checked(self) -> psycopg.Connection[DictRow]:
+    def _checked(self) -> LedgerConnection:
         connection = self.connect()
         if not self._recognised:
             try:
@@ -103,7 +104,7 @@ class LedgerDatastore(PostgresDatastore):
             self._recognised = True
         return connection
 
-    def _taken(self) -> tuple[psycopg.Connection[DictRow], bool]:
+    def _taken(self) -> tuple[LedgerConnection, bool]:
         """A connection, and whether it lay idle: then the server may have gone away meanwhile."""
         with self._guard:
             if self._closed:
@@ -114,7 +115,7 @@ class LedgerDatastore(PostgresDatastore):
                 return self._idle.pop(), True
         return self._checked(), False
 
-    def _put(self, connection: psycopg.Connection[DictRow]) -> None:
+    def _put(self, connection: LedgerConnection) -> None:
         """Keep a connection for the next one, unless something is open on it."""
         usable = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         with self._guard:
@@ -133,7 +134,7 @@ class LedgerDatastore(PostgresDatastore):
                     connection.close()
 
     @contextmanager
-    def get_connection(self) -> Iterator[psycopg.Connection[DictRow]]:
+    def get_connection(self) -> Iterator[LedgerConnection]:
         """A connection in autocommit, as the library's own reading methods want it."""
         connection, _ = self._taken()
         try:
@@ -181,9 +182,9 @@ class LedgerDatastore(PostgresDatastore):
     # -- writing -------------------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self, first: str = SETTINGS) -> Iterator[tuple[psycopg.Connection[DictRow], Rows]]:
-        """A connection in a transaction that holds the write lock, and what ``first`` gave there; whoever gets it commits.
-        Its last columns are ``SAFE``. A savepoint named batch is open from the start.
+    def locked(self, first: str = SETTINGS) -> Iterator[tuple[LedgerConnection, Texts]]:
+        """A connection in a transaction that holds the write lock, and what ``first`` gave there, as texts; whoever gets
+        it commits. Its last columns are ``SAFE``. A savepoint named batch is open from the start.
 
         What is not committed is rolled back. Raises ``Locked`` where somebody else had it for too long, ``WriteFailed``
         where commits would not be safe.
@@ -196,20 +197,16 @@ class LedgerDatastore(PostgresDatastore):
         finally:
             self._abandon(connection)
 
-    def _begun(self, first: str) -> tuple[psycopg.Connection[DictRow], Rows]:
+    def _begun(self, first: str) -> tuple[LedgerConnection, Texts]:
         # One turn with the server. Each statement sees what was committed while the lock was waited for.
         begin = (
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
             f"SELECT pg_advisory_xact_lock({self.lock_key}); {first}; SAVEPOINT batch"
-        )
+        ).encode()
         while True:
             connection, idle = self._taken()
             try:
-                with connection.cursor(row_factory=tuple_row) as cursor:
-                    cursor.execute(begin.encode())
-                    cursor.nextset()
-                    cursor.nextset()
-                    found = cursor.fetchall()
+                found = _texts(connection.run_plain(begin)[2])
                 for row in found:
                     self.refuse_unsafe(row[-len(_SAFE) :])
                 return connection, found
@@ -244,7 +241,7 @@ class LedgerDatastore(PostgresDatastore):
         [found] = self.ask(SETTINGS)
         return tuple(f"{name}={value}" for name, value in zip(_SAFE, found, strict=True))
 
-    def _abandon(self, connection: psycopg.Connection[DictRow]) -> None:
+    def _abandon(self, connection: LedgerConnection) -> None:
         """Roll back what is still open; a connection that cannot is not used again."""
         try:
             if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
@@ -254,7 +251,10 @@ class LedgerDatastore(PostgresDatastore):
         self._put(connection)
 
 
-def ask(connection: psycopg.Connection[Any], sql: str, parameters: Sequence[Any] = ()) -> Rows:
-    """All rows of a query, as plain tuples."""
-    with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-        return cursor.execute(sql, parameters).fetchall()
+def _texts(answer: psycopg.pq.abc.PGresult) -> Texts:
+    """The rows of an answer in text form; NULL is an empty text."""
+    columns = range(answer.nfields)
+    return [
+        tuple([(answer.get_value(row, column) or b"").decode() for column in columns])
+        for row in range(answer.ntuples)
+    ]

@@ -18,6 +18,7 @@ from ledger.store.base import Store
 from ledger.store.contract import CLOCK, StoreContract, append, everything, new, sealed
 from ledger.store.postgres import PostgresStore
 from ledger.store.postgres_roles import Roles
+from ledger.store.postgres_wire import LedgerConnection
 from tests.servers import Server
 
 
@@ -288,19 +289,19 @@ def test_a_lazy_isolation_level_does_not_make_a_writer_see_an_old_head(
 
 def _breaking(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
     """The next COMMIT loses its connection, after it was done or before."""
-    real = psycopg.Connection.execute
+    real = LedgerConnection.run_plain
     broken: list[int] = []
 
-    def execute(self: psycopg.Connection[Any], query: Any, *more: Any, **named: Any) -> Any:
-        if query != "COMMIT" or broken:
-            return real(self, query, *more, **named)
+    def run_plain(self: LedgerConnection, sql: bytes) -> Any:
+        if sql != b"COMMIT" or broken:
+            return real(self, sql)
         broken.append(1)
         if after:
-            real(self, query)
+            real(self, sql)
         self.close()
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    monkeypatch.setattr(LedgerConnection, "run_plain", run_plain)
 
 
 def test_a_commit_whose_answer_was_lost_is_read_back_and_acknowledged(

@@ -1,0 +1,158 @@
+"""A ledger's rows in PostgreSQL's binary form: as the parameters of one statement, or as the data of a COPY.
+
+Every value is made into bytes once; what follows is joining them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from struct import Struct
+from typing import NamedTuple
+
+from ledger.store.base import EncryptedBody, NewRow, SealedBody
+from ledger.store.postgres_wire import array, bigint, length
+
+#: Values of one row, in the order of the table's columns.
+Row = tuple[bytes, ...]
+Rows = dict[str, list[Row]]
+
+#: Table → its columns and their types.
+COLUMNS = {
+    "stored_events": (
+        *(("notification_id", "bigint"), ("originator_id", "text"), ("originator_version", "bigint")),
+        *(("topic", "text"), ("state", "bytea"), ("leaf_hash", "bytea")),
+    ),
+    "ledger_node": (("height", "smallint"), ("number", "bigint"), ("hash", "bytea")),
+    "ledger_body": (("position", "bigint"), ("salt", "bytea"), ("body", "bytea")),
+    "ledger_cipher": (("position", "bigint"), ("key", "text"), ("sealed", "bytea")),
+    "ledger_key": (("key", "text"), ("position", "bigint")),
+    "ledger_mark": (("mark", "bigint"), ("position", "bigint")),
+    "ledger_registry": (("position", "bigint"),),
+}
+
+COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_smallint = Struct(">h").pack
+_EVENT, _VERSION = Struct(">hiqi").pack, Struct(">iqi").pack
+_HASH = length(32)
+
+
+class Beside(NamedTuple):
+    """What is kept beside events, by table, and what it adds to the sums over the marks: their number, the sums of their
+    upper and lower 32 bits, and that of their positions."""
+
+    rows: Rows
+    marks: tuple[int, int, int, int]
+
+
+def beside(first: int, rows: Sequence[NewRow]) -> Beside:
+    """Bodies, keys, marks and the list of registry rows, of events at positions from ``first`` on."""
+    bodies: list[Row] = []
+    ciphers: list[Row] = []
+    keys: list[Row] = []
+    registry: list[Row] = []
+    marks: list[tuple[int, int]] = []
+    for at, row in enumerate(rows, first):
+        body = row.body
+        if body is not None:
+            match body:
+                case SealedBody(salt, text):
+                    bodies.append((bigint(at), salt, text))
+                case EncryptedBody(key, sealed):
+                    ciphers.append((bigint(at), key.encode(), sealed))
+        if row.key is not None:
+            keys.append((row.key.encode(), bigint(at)))
+        if row.marks:
+            marks += [(mark, at) for mark in set(row.marks)]
+        if row.registry:
+            registry.append((bigint(at),))
+    marks.sort()  # in the order of their index, which then grows page by page
+    found: Rows = {
+        "ledger_body": bodies,
+        "ledger_cipher": ciphers,
+        "ledger_key": keys,
+        "ledger_mark": [(bigint(mark), bigint(at)) for mark, at in marks],
+        "ledger_registry": registry,
+    }
+    sums = (
+        len(marks),
+        sum(mark >> 32 for mark, _ in marks),
+        sum(mark & 0xFFFFFFFF for mark, _ in marks),
+        sum(at for _, at in marks),
+    )
+    return Beside({table: some for table, some in found.items() if some}, sums)
+
+
+def events(first: int, rows: Iterable[NewRow], leaves: Iterable[bytes]) -> list[Row]:
+    """The events themselves."""
+    return [
+        (bigint(at), row.stream.encode(), bigint(row.version), row.topic.encode(), row.state, leaf)
+        for at, (row, leaf) in enumerate(zip(rows, leaves, strict=True), first)
+    ]
+
+
+def nodes(made: Iterable[tuple[int, int, bytes]]) -> list[Row]:
+    """Inner nodes of the tree."""
+    return [(_smallint(height), bigint(number), node) for height, number, node in made]
+
+
+# -- as a statement --------------------------------------------------------------------------------------
+
+
+def inserting(tables: Rows, then: str, given: Sequence[bytes | None]) -> tuple[str, list[bytes | None]]:
+    """One statement that inserts all rows and ends in ``then``, which takes ``given``; and its parameters."""
+    parameters = [*given]
+    for table, rows in tables.items():
+        if len(rows) == 1:
+            parameters += rows[0]
+        else:
+            kinds = [kind for _, kind in COLUMNS[table]]
+            parameters += map(array, kinds, zip(*rows, strict=True))
+    shape = tuple((table, len(rows) == 1) for table, rows in tables.items())
+    return _statement(shape, then, len(given)), parameters
+
+
+@cache
+def _statement(shape: tuple[tuple[str, bool], ...], then: str, given: int) -> str:
+    parts, number = [], given
+    for table, single in shape:
+        places = []
+        for _, kind in COLUMNS[table]:
+            number += 1
+            places.append(f"${number}::{kind}" if single else f"${number}::{kind}[]")
+        values = f"VALUES ({', '.join(places)})" if single else f"SELECT * FROM unnest({', '.join(places)})"
+        parts.append(f"{table}_ AS (INSERT INTO {table} ({names(table)}) {values})")
+    return f"WITH {', '.join(parts)} {then}" if parts else then
+
+
+def names(table: str) -> str:
+    """The columns of a table, as SQL lists them."""
+    return ", ".join(name for name, _ in COLUMNS[table])
+
+
+# -- as a COPY -------------------------------------------------------------------------------------------
+
+
+def copied(rows: Sequence[Row]) -> bytes:
+    """For each row its number of fields, for each field its length and bytes."""
+    fields = [length(len(value)) + value for row in rows for value in row]
+    width = len(rows[0])
+    start = _smallint(width)
+    for at in range(0, len(fields), width):
+        fields[at] = start + fields[at]
+    return b"".join(fields)
+
+
+def copied_events(first: int, rows: Sequence[NewRow], leaves: Sequence[bytes]) -> bytes:
+    """The same for events, of which there are the most: what stands before each of their texts is packed at once."""
+    known: dict[tuple[int, str], bytes] = {}  # few versions of few topics make nearly all
+    pieces: list[bytes] = []
+    for at, (row, leaf) in enumerate(zip(rows, leaves, strict=True), first):
+        stream, kind = row.stream.encode(), (row.version, row.topic)
+        middle = known.get(kind)
+        if middle is None:
+            topic = row.topic.encode()
+            middle = known[kind] = _VERSION(8, row.version, len(topic)) + topic
+        state = row.state
+        pieces += (_EVENT(6, 8, at, len(stream)), stream, middle, length(len(state)), state, _HASH, leaf)
+    return b"".join(pieces)

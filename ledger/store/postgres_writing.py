@@ -1,0 +1,127 @@
+"""The holder of a PostgreSQL ledger's write lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from ledger.errors import Conflict, WriteFailed
+from ledger.store.base import EncryptedBody, Head, NewRow
+from ledger.store.postgres_errors import translate
+from ledger.store.postgres_pool import Texts
+from ledger.store.postgres_reading import Reads
+from ledger.store.postgres_recorder import Standing, expect_last, insert, standing_locked
+from ledger.store.postgres_wire import LedgerConnection, Rows, ask
+
+
+class PostgresWriter(Reads):
+    """The holder of the write lock; made by ``PostgresStore.writer`` and dead when its block ends."""
+
+    def __init__(self, where: str, connection: LedgerConnection, head: Texts) -> None:
+        self.where = where
+        self.written: list[tuple[int, bytes]] = []  # position and leaf hash of what this transaction inserted
+        self._connection: LedgerConnection | None = connection
+        self._found = head  # what the query for the head gave when the lock was got
+        self._standing: Standing | None = None  # nobody else writes while this one lives
+        self._behind = True  # whether the savepoint is behind all that was done
+
+    @property
+    def _open(self) -> LedgerConnection:
+        if self._connection is None:  # what follows would run outside any transaction
+            raise WriteFailed("the write transaction is over", where=self.where)
+        return self._connection
+
+    def _ask(self, sql: str, *parameters: Any) -> Rows:
+        connection = self._open
+        try:
+            return ask(connection, sql, parameters)
+        except psycopg.Error as error:
+            raise translate(error, self.where, writing=True) from error
+
+    def end(self) -> None:
+        """Take the connection away."""
+        self._connection = None
+
+    def head(self) -> Head:
+        """See ``Reader.head``."""
+        assert self._open
+        return self._stands().head
+
+    def _stands(self) -> Standing:
+        if self._standing is None:
+            self._standing = standing_locked(self._found, self.where)
+        return self._standing
+
+    def insert(self, rows: Sequence[NewRow], recorded: str) -> range:
+        """See ``Writer.insert``."""
+        connection, before = self._open, self._stands()
+        size = before.head.size
+        if not rows:
+            return range(size + 1, size + 1)
+        try:
+            if not self._behind:
+                connection.run_plain(b"RELEASE batch; SAVEPOINT batch")
+                self._behind = True
+            after = insert(connection, self.where, before, rows, recorded)
+        except psycopg.errors.UniqueViolation as error:
+            expect_last(connection, self.where, size)
+            raise self._conflict(rows) or translate(error, self.where, writing=True) from error
+        except psycopg.Error as error:
+            raise translate(error, self.where, writing=True) from error
+        self._standing, self._behind = after, False
+        self.written.append((after.head.size, after.head.root))
+        return range(size + 1, after.head.size + 1)
+
+    def erase(self, positions: Sequence[int]) -> None:
+        """See ``Writer.erase``."""
+        for table in ("ledger_body", "ledger_cipher"):
+            self._run(f"DELETE FROM {table} WHERE position = ANY (%s::bigint[])", list(positions))
+
+    def reseal(self, bodies: Sequence[tuple[int, EncryptedBody]]) -> None:
+        """See ``Writer.reseal``."""
+        self._run(
+            "UPDATE ledger_cipher c SET key = n.key, sealed = n.sealed "
+            "FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) n (position, key, sealed) "
+            "WHERE c.position = n.position",
+            [at for at, _ in bodies],
+            [body.key for _, body in bodies],
+            [body.sealed for _, body in bodies],
+        )
+
+    def remember(self, name: str, value: str) -> None:
+        """See ``Writer.remember``."""
+        self._run(
+            "INSERT INTO ledger_setting (name, value) VALUES (%s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            *(name, value),
+        )
+
+    def _run(self, sql: str, *parameters: Any) -> None:
+        connection, self._behind = self._open, False
+        try:
+            connection.execute(sql, parameters)
+        except psycopg.Error as error:
+            raise translate(error, self.where, writing=True) from error
+
+    def _conflict(self, rows: Sequence[NewRow]) -> Conflict | None:
+        """Which of the rows stood in the way; the database only says that one did."""
+        seen: set[object] = set()
+        for row in rows:
+            name = (row.stream, row.version)
+            at = next((old.position for old in self.stream(row.stream) if old.version == row.version), None)
+            if at or name in seen:
+                return self._taken(f"{row.stream} version {row.version}", at)
+            seen.add(name)
+            if row.key is None:
+                continue
+            at = self.position_of_key(row.key)
+            if at or row.key in seen:
+                return self._taken(f"the key {row.key!r}", at)
+            seen.add(row.key)
+        return None
+
+    def _taken(self, what: str, at: int | None) -> Conflict:
+        where = f"recorded at #{at}" if at else "taken by another row of the same batch"
+        return Conflict(f"{what} is already {where}", where=self.where)

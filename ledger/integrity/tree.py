@@ -48,7 +48,7 @@ class Frontier:
     def __post_init__(self) -> None:
         if self.size < 0 or len(self.roots) != self.size.bit_count():
             raise ValueError(f"a tree of {self.size} leaves has not {len(self.roots)} perfect subtrees")
-        if any(len(root) != HASH_BYTES for root in self.roots):
+        if not {HASH_BYTES}.issuperset(map(len, self.roots)):
             raise ValueError(f"a subtree's root has {HASH_BYTES} bytes")
 
     @classmethod
@@ -81,7 +81,7 @@ class Frontier:
 
         Every leaf is hashed once for both, and no older node is asked for: the frontier has all that is needed.
         """
-        if not all(len(leaf) == HASH_BYTES for leaf in leaves):
+        if not {HASH_BYTES}.issuperset(map(len, leaves)):
             raise ValueError(f"a leaf is a hash of {HASH_BYTES} bytes")
         peaks = dict(zip(_levels(self.size), self.roots, strict=True))
         size, made = self.size + len(leaves), []

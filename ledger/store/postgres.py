@@ -125,21 +125,22 @@ class PostgresStore(Audits):
             if not lost(error) or not self._is_there(writer.written):
                 raise
 
-    def _is_there(self, written: Sequence[tuple[int, bytes]]) -> bool:
+    def _is_there(self, written: Head | None) -> bool:
         """Whether what a lost transaction inserted is in the record, byte for byte: the tree over all rows up to its
         last one has the root it had then. The lock is taken for it, so that a commit which still goes on is waited for."""
-        if not written:
+        if written is None:
             return False
         from ledger.integrity.proof import Tree
 
-        size, root = written[-1]
         deadline = time.monotonic() + _MENDED
         while True:
             try:
                 with self._datastore.locked(FIRST) as (connection, found):
                     writer = PostgresWriter(self.where, connection, found)
-                    head = writer.head()
-                    return head.size >= size and Tree(head.size, writer.hashes).root(size) == root
+                    size = writer.head().size
+                    return (
+                        size >= written.size and Tree(size, writer.hashes).root(written.size) == written.root
+                    )
             except LedgerError:
                 if time.monotonic() >= deadline:
                     return False

@@ -116,11 +116,14 @@ def _insert_all(
     head, first = before.head, before.head.size + 1
     leaves = [leaf_hash(row.state) for row in rows]
     frontier, made = head.frontier.grown(leaves, STEP)
-    beside = postgres_rows.beside(first, rows)
-    tables = {"stored_events": postgres_rows.events(first, rows, leaves), **beside.rows}
-    if made:
-        tables["ledger_node"] = postgres_rows.nodes(made)
-    after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, beside.marks))
+    marks = postgres_rows.marks(first, rows)
+    tables = {
+        "stored_events": postgres_rows.events(first, rows, leaves),
+        "ledger_node": postgres_rows.nodes(made),
+        "ledger_mark": postgres_rows.marked(marks.found),
+        **postgres_rows.beside(first, rows),
+    }
+    after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
     _finish(connection, where, before, after, tables)
     return after
 
@@ -129,7 +132,7 @@ def _copy_all(
     connection: LedgerConnection, where: str, before: Standing, rows: Sequence[NewRow], recorded: str | None
 ) -> Standing:
     """Many rows, by COPY. Each piece is made while the server still takes in the one before it."""
-    frontier, made = before.head.frontier, []
+    frontier, first, made = before.head.frontier, before.head.size + 1, []
     expect_last(connection, where, frontier.size)
     with _copying(connection, "stored_events") as copy:
         for some in _pieces(rows):
@@ -137,14 +140,18 @@ def _copy_all(
             copy.write(postgres_rows.copied_events(frontier.size + 1, some, leaves))
             frontier, nodes = frontier.grown(leaves, STEP)
             made += nodes
-    beside = postgres_rows.beside(before.head.size + 1, rows)
-    tables = {"ledger_node": postgres_rows.nodes(made), **beside.rows}
+    marks = postgres_rows.marks(first, rows)
+    with _copying(connection, "ledger_mark") as copy:
+        for few in _pieces(marks.found):
+            copy.write(postgres_rows.copied_marks(few))
+    tables = {"ledger_node": postgres_rows.nodes(made), **postgres_rows.beside(first, rows)}
     for table in [table for table, some in tables.items() if len(some) >= _COPIED]:
+        copied = postgres_rows.copied_bodies if table == "ledger_body" else postgres_rows.copied
         with _copying(connection, table) as copy:
             for piece in _pieces(tables.pop(table)):
-                copy.write(postgres_rows.copied(piece))
-    after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, beside.marks))
-    _finish(connection, where, before, after, {table: some for table, some in tables.items() if some})
+                copy.write(copied(piece))
+    after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
+    _finish(connection, where, before, after, tables)
     return after
 
 
@@ -162,7 +169,9 @@ def _finish(
         bigint(before.head.size),
     )
     then = _SET_HEAD if "stored_events" in tables else _SET_HEAD_AFTER
-    sql, parameters = postgres_rows.inserting(tables, then, given)
+    sql, parameters = postgres_rows.inserting(
+        {table: rows for table, rows in tables.items() if rows}, then, given
+    )
     if connection.run(sql, parameters).command_tuples != 1:
         expect_last(connection, where, before.head.size)
         raise Unverified("the tree head was changed by somebody who does not hold the lock", where=where)
@@ -192,11 +201,12 @@ def expect_last(connection: LedgerConnection, where: str, size: int) -> None:
         )
 
 
-def _added(before: str, more: Sequence[int]) -> str:
-    """The sums over the marks (``postgres_rows.Beside``) with some more: no single change of a mark leaves all as they
-    were."""
+def _added(before: str, marks: postgres_rows.Marks) -> str:
+    """The sums over the marks with some more: no single change of a mark leaves all as they were."""
     try:
-        return " ".join(str(old + new) for old, new in zip(map(int, before.split()), more, strict=True))
+        return " ".join(
+            [str(old + new) for old, new in zip(map(int, before.split()), marks.sums(), strict=True)]
+        )
     except ValueError:
         raise Unverified("the sums over the marks by which twins are found are damaged") from None
 

@@ -10,7 +10,7 @@ from functools import cache
 from struct import Struct
 from typing import NamedTuple
 
-from ledger.store.base import EncryptedBody, NewRow, SealedBody
+from ledger.store.base import NewRow, SealedBody
 from ledger.store.postgres_wire import array, bigint, length
 
 #: Values of one row, in the order of the table's columns.
@@ -34,53 +34,53 @@ COLUMNS = {
 COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _smallint = Struct(">h").pack
 _EVENT, _VERSION = Struct(">hiqi").pack, Struct(">iqi").pack
+_MARK = Struct(">hiqiq").pack
 _HASH = length(32)
+_BODY = _smallint(3) + length(8)
 
 
-class Beside(NamedTuple):
-    """What is kept beside events, by table, and what it adds to the sums over the marks: their number, the sums of their
-    upper and lower 32 bits, and that of their positions."""
+class Marks(NamedTuple):
+    """(mark, position) in the order of their index, which then grows page by page."""
 
-    rows: Rows
-    marks: tuple[int, int, int, int]
+    found: list[tuple[int, int]]
+
+    def sums(self) -> tuple[int, int, int, int]:
+        """Their number, the sums of their upper and lower 32 bits, and that of their positions."""
+        marks = self.found
+        return (
+            len(marks),
+            sum([mark >> 32 for mark, _ in marks]),
+            sum([mark & 0xFFFFFFFF for mark, _ in marks]),
+            sum([at for _, at in marks]),
+        )
 
 
-def beside(first: int, rows: Sequence[NewRow]) -> Beside:
-    """Bodies, keys, marks and the list of registry rows, of events at positions from ``first`` on."""
-    bodies: list[Row] = []
-    ciphers: list[Row] = []
-    keys: list[Row] = []
-    registry: list[Row] = []
-    marks: list[tuple[int, int]] = []
+def marks(first: int, rows: Sequence[NewRow]) -> Marks:
+    """The marks of events at positions from ``first`` on, each once."""
+    found = [(mark, at) for at, row in enumerate(rows, first) if row.marks for mark in set(row.marks)]
+    found.sort()
+    return Marks(found)
+
+
+def beside(first: int, rows: Sequence[NewRow]) -> Rows:
+    """Bodies, keys and the list of registry rows."""
+    found: Rows = {"ledger_body": [], "ledger_cipher": [], "ledger_key": [], "ledger_registry": []}
     for at, row in enumerate(rows, first):
         body = row.body
-        if body is not None:
-            match body:
-                case SealedBody(salt, text):
-                    bodies.append((bigint(at), salt, text))
-                case EncryptedBody(key, sealed):
-                    ciphers.append((bigint(at), key.encode(), sealed))
+        if isinstance(body, SealedBody):
+            found["ledger_body"].append((bigint(at), body.salt, body.text))
+        elif body is not None:
+            found["ledger_cipher"].append((bigint(at), body.key.encode(), body.sealed))
         if row.key is not None:
-            keys.append((row.key.encode(), bigint(at)))
-        if row.marks:
-            marks += [(mark, at) for mark in set(row.marks)]
+            found["ledger_key"].append((row.key.encode(), bigint(at)))
         if row.registry:
-            registry.append((bigint(at),))
-    marks.sort()  # in the order of their index, which then grows page by page
-    found: Rows = {
-        "ledger_body": bodies,
-        "ledger_cipher": ciphers,
-        "ledger_key": keys,
-        "ledger_mark": [(bigint(mark), bigint(at)) for mark, at in marks],
-        "ledger_registry": registry,
-    }
-    sums = (
-        len(marks),
-        sum(mark >> 32 for mark, _ in marks),
-        sum(mark & 0xFFFFFFFF for mark, _ in marks),
-        sum(at for _, at in marks),
-    )
-    return Beside({table: some for table, some in found.items() if some}, sums)
+            found["ledger_registry"].append((bigint(at),))
+    return found
+
+
+def marked(found: Sequence[tuple[int, int]]) -> list[Row]:
+    """The marks as rows."""
+    return [(bigint(mark), bigint(at)) for mark, at in found]
 
 
 def events(first: int, rows: Iterable[NewRow], leaves: Iterable[bytes]) -> list[Row]:
@@ -135,16 +135,12 @@ def names(table: str) -> str:
 
 def copied(rows: Sequence[Row]) -> bytes:
     """For each row its number of fields, for each field its length and bytes."""
-    fields = [length(len(value)) + value for row in rows for value in row]
-    width = len(rows[0])
-    start = _smallint(width)
-    for at in range(0, len(fields), width):
-        fields[at] = start + fields[at]
-    return b"".join(fields)
+    start = _smallint(len(rows[0]))
+    return b"".join([start + b"".join([length(len(value)) + value for value in row]) for row in rows])
 
 
 def copied_events(first: int, rows: Sequence[NewRow], leaves: Sequence[bytes]) -> bytes:
-    """The same for events, of which there are the most: what stands before each of their texts is packed at once."""
+    """The same for events. Of these, bodies and marks there are the most: what is short is packed at once."""
     known: dict[tuple[int, str], bytes] = {}  # few versions of few topics make nearly all
     pieces: list[bytes] = []
     for at, (row, leaf) in enumerate(zip(rows, leaves, strict=True), first):
@@ -156,3 +152,19 @@ def copied_events(first: int, rows: Sequence[NewRow], leaves: Sequence[bytes]) -
         state = row.state
         pieces += (_EVENT(6, 8, at, len(stream)), stream, middle, length(len(state)), state, _HASH, leaf)
     return b"".join(pieces)
+
+
+def copied_bodies(rows: Sequence[Row]) -> bytes:
+    """The same for bodies."""
+    return b"".join(
+        [
+            part
+            for at, salt, body in rows
+            for part in (_BODY, at, length(len(salt)), salt, length(len(body)), body)
+        ]
+    )
+
+
+def copied_marks(found: Sequence[tuple[int, int]]) -> bytes:
+    """The same for marks."""
+    return b"".join([_MARK(2, 8, mark, 8, at) for mark, at in found])

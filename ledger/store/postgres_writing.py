@@ -21,7 +21,7 @@ class PostgresWriter(Reads):
 
     def __init__(self, where: str, connection: LedgerConnection, head: Texts) -> None:
         self.where = where
-        self.written: list[tuple[int, bytes]] = []  # position and leaf hash of what this transaction inserted
+        self.written: Head | None = None  # where the head stands by what this transaction inserted
         self._connection: LedgerConnection | None = connection
         self._found = head  # what the query for the head gave when the lock was got
         self._standing: Standing | None = None  # nobody else writes while this one lives
@@ -71,7 +71,7 @@ class PostgresWriter(Reads):
         except psycopg.Error as error:
             raise translate(error, self.where, writing=True) from error
         self._standing, self._behind = after, False
-        self.written.append((after.head.size, after.head.root))
+        self.written = after.head
         return range(size + 1, after.head.size + 1)
 
     def erase(self, positions: Sequence[int]) -> None:

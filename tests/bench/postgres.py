@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 from unittest import mock
@@ -24,15 +25,17 @@ from ledger.store.base import NewRow, SealedBody
 from ledger.store.postgres import PostgresStore
 from tests.bench import append, stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, timed
-from tests.bench.generator import WRITTEN
+from tests.bench.generator import WRITTEN, entries
+from tests.bench.postgres_writers import PLAIN_EVENTS, RECORDED, appended, inserted, race, samples
 from tests.bench.stage import Stage
 from tests.servers import Server, running
 
 DEFAULT = 20_000
 _ROUNDS = 5
 _SINGLES = 300
+_WRITERS = 8
 _BATCH = 10_000
-_RECORDED = "2025-11-22T09:00:00.000000Z"
+_IMPORTED = 2_000
 _PLAIN = "CREATE TABLE bench_plain (id bigint PRIMARY KEY, state bytea, body bytea)"
 
 
@@ -44,18 +47,19 @@ def run(on: Stage, claims: int) -> list[Figure]:
         with PostgresStore.create(place) as store, _plain(server) as raw:
             bulk = _bulk(ledger, store, raw, claims)
             figures = [stage.sizes(path, claims, "postgres"), bulk, _read(store, raw, claims)]
-            figures.append(_single(ledger, store, raw, claims))
-        return [*figures, _signed(on, server, claims)]
+            figures += [_single(path, store, raw, claims), _eight(path, store, server, claims)]
+            return [*figures, _import(on, server, raw, claims), _signed(on, server, claims)]
 
 
 @contextmanager
 def _plain(server: Server) -> Iterator[psycopg.Connection[Any]]:
-    """A connection to the same server, with a plain table."""
+    """A connection to the same server, with two plain tables."""
     with server.connect() as raw:
-        raw.execute("DROP TABLE IF EXISTS bench_plain")
+        raw.execute("DROP TABLE IF EXISTS bench_plain, bench_event")
         raw.execute(_PLAIN)
+        raw.execute(PLAIN_EVENTS)
         yield raw
-        raw.execute("DROP TABLE bench_plain")
+        raw.execute("DROP TABLE bench_plain, bench_event")
 
 
 def _bytes(row: NewRow) -> tuple[bytes, bytes | None]:
@@ -72,7 +76,7 @@ def _bulk(ledger: Ledger, store: PostgresStore, raw: psycopg.Connection[Any], cl
     while some := list(islice(stream, _BATCH)):
         start = perf_counter()
         with store.writer() as writer:
-            writer.insert(some, _RECORDED)
+            writer.insert(some, RECORDED)
         ours += perf_counter() - start
         plain = [(done + at, *_bytes(row)) for at, row in enumerate(some)]
         bare += timed(lambda plain=plain: _copy(raw, plain))  # type: ignore[misc]
@@ -124,39 +128,54 @@ def _fetched(raw: psycopg.Connection[Any], query: str) -> None:
             pass
 
 
-def _single(ledger: Ledger, store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
+def _single(path: Path, store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
     """One event an append, in the store alone."""
     count = min(_SINGLES, claims // 2)
     ours, bare = [], []
     for number in range(_ROUNDS):
-        rows = [
-            _renamed(row, f"bench:{number}-{at}")
-            for at, row in enumerate(islice(rows_of(ledger.store, count), count))
-        ]
-        ours.append(timed(lambda rows=rows: [_appended(store, row) for row in rows]))  # type: ignore[misc]
-        start = 10_000_000 + number * count
-        plain = [(start + at, *_bytes(row)) for at, row in enumerate(rows)]
-        bare.append(timed(lambda plain=plain: [_inserted(raw, row) for row in plain]))  # type: ignore[misc]
+        rows = samples(path, count, f"bench:{number}")
+        ours.append(timed(lambda rows=rows: [appended(store, row) for row in rows]))  # type: ignore[misc]
+        plain = list(enumerate(rows, 10_000_000 + number * count))
+        bare.append(timed(lambda plain=plain: [inserted(raw, *one) for one in plain]))  # type: ignore[misc]
     what = (
-        f"one event an append, by the store ({'/'.join(store.durability())}); floor: a bare INSERT of the same bytes and"
-        f" COMMIT under the same lock; {_ROUNDS} interleaved rounds of {count}"
+        f"one event an append, by the store ({'/'.join(store.durability())}), with leaf hash, tree, body and marks; floor: a"
+        " bare INSERT of the same event and body into one table with the same two keys, and COMMIT, under the same lock;"
+        f" {_ROUNDS} interleaved rounds of {count}"
     )
     return figure("postgres", "postgres-append", what, claims, ours, bare, count=count)
 
 
-def _renamed(row: NewRow, stream: str) -> NewRow:
-    return NewRow(stream, 1, row.topic, row.state, row.body, None, row.marks, row.registry)
+def _eight(path: Path, store: PostgresStore, server: Server, claims: int) -> Figure:
+    """The same by eight processes at once."""
+    each = max(5, min(_SINGLES, claims // 2) // 4)
+    ours, bare = race(path, store.place, server, writers=_WRITERS, each=each, rounds=_ROUNDS)
+    what = (
+        f"the same by {_WRITERS} processes at once: 0 lost, 0 gaps in {_WRITERS * each * _ROUNDS:,} events; floor: as many"
+        f" processes that insert bare; {_ROUNDS} interleaved rounds of {_WRITERS} x {each}"
+    )
+    return figure("postgres", "postgres-append-eight", what, claims, ours, bare, count=_WRITERS * each)
 
 
-def _appended(store: PostgresStore, row: NewRow) -> None:
-    with store.writer() as writer:
-        writer.insert([row], _RECORDED)
-
-
-def _inserted(raw: psycopg.Connection[Any], row: tuple[int, bytes, bytes | None]) -> None:
-    with raw.transaction():
-        raw.execute("SELECT pg_advisory_xact_lock(1)")
-        raw.execute("INSERT INTO bench_plain VALUES (%s, %s, %s)", row)
+def _import(on: Stage, server: Server, raw: psycopg.Connection[Any], claims: int) -> Figure:
+    """Plain values in, as an import appends them: validated, decided, recorded and signed."""
+    ours = bare = 0.0
+    at = 30_000_000
+    with (
+        mock.patch.dict(os.environ, XDG_DATA_HOME=str(on.folder)),
+        Ledger.create(server.schema(), ledger="bench", clock=lambda: WRITTEN) as ledger,
+    ):
+        for batch in stage.batched(entries(claims), _IMPORTED):
+            drafts = [entry.draft() for entry in batch]
+            begin = ledger.store.head().size
+            ours += timed(lambda drafts=drafts: ledger.append(drafts))  # type: ignore[misc]
+            end = ledger.store.head().size
+            plain = [(at + n, *one) for n, one in enumerate(stage.written(ledger, begin + 1, end), begin)]
+            bare += timed(lambda plain=plain: _copy(raw, plain))  # type: ignore[misc]
+    what = (
+        f"{end:,} events from plain values: validated, hashed, durable, {_IMPORTED:,} an append, each signed; floor: a bare"
+        " COPY of the same bytes, batch for batch"
+    )
+    return figure("postgres", "postgres-import", what, claims, [ours], [bare], count=end)
 
 
 def _signed(on: Stage, server: Server, claims: int) -> Figure:

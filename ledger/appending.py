@@ -33,6 +33,7 @@ class Prepared:
     data: dict[str, Any]
     body: bytes | None
     stream: str
+    marks: tuple[int, ...]  # under which a claim's twins of another year are found
 
     @property
     def name(self) -> str:
@@ -72,7 +73,9 @@ def _prepare(draft: Draft) -> Prepared:
     body = codec.body_bytes(draft.body) if draft.body is not None else None
     if body == b"{}":
         body = None
-    return Prepared(draft.event, draft.event.TYPE, data, body, stream_of(draft.event, data))
+    stream = stream_of(draft.event, data)
+    marks = twins.twin_marks(data) if draft.event.TYPE.startswith("claim-reported/") else ()
+    return Prepared(draft.event, draft.event.TYPE, data, body, stream, marks)
 
 
 @dataclass(slots=True)
@@ -92,10 +95,12 @@ class Batch:
     _streams: dict[str, list[_Seen]] = field(default_factory=dict)
     _keys: dict[str, tuple[str, int]] = field(default_factory=dict)
     _marks: dict[int, list[Recorded]] = field(default_factory=dict)
+    _stored_keys: dict[str, int] = field(default_factory=dict)
+    _stored_marks: dict[int, list[int]] = field(default_factory=dict)
 
     def take_all(self, prepared: Sequence[Prepared | Receipt], *, tolerant: bool) -> list[Receipt]:
         """Decide on every draft. ``tolerant`` turns a refusal into a receipt, else it is raised."""
-        self._load_streams([one for one in prepared if isinstance(one, Prepared)])
+        self._look_up([one for one in prepared if isinstance(one, Prepared)])
         receipts = []
         for one in prepared:
             if isinstance(one, Receipt):
@@ -110,8 +115,13 @@ class Batch:
                 receipts.append(Receipt(status, one.stream, error=error))
         return receipts
 
-    def _load_streams(self, prepared: Sequence[Prepared]) -> None:
-        """Look up in one go which of the batch's own entries exist already."""
+    def _look_up(self, prepared: Sequence[Prepared]) -> None:
+        """Find in one go what the store knows of the batch: its own entries, keys and marks. Nobody else writes while the
+        lock is held, so that it stays true."""
+        keys = {one.event.key for one in prepared if one.event.key is not None}
+        self._stored_keys = self.writer.positions_of_keys(list(keys)) if keys else {}
+        marks = {mark for one in prepared for mark in one.marks}
+        self._stored_marks = self.writer.positions_marked(list(marks)) if marks else {}
         opening = list({one.stream for one in prepared if one.event.OPENS})
         present = self.writer.first_positions(opening)
         for stream in opening:
@@ -133,16 +143,15 @@ class Batch:
         if not seen and not one.event.OPENS and one.name != "logic-promoted":
             raise UnknownName(f"no entry {one.stream!r}", remedy="`claims log` lists the ids")
         rules.check(one.event, self.directory, self._lookup)
-        marks = twins.twin_marks(one.data) if one.name == "claim-reported" else ()
-        warnings = self._year_doubts(one, marks)
-        recorded = self._write(one, len(seen) + 1, marks)
+        warnings = self._year_doubts(one)
+        recorded = self._write(one, len(seen) + 1)
         return Receipt("new", recorded.entry, recorded.position, warnings)
 
     def _by_key(self, one: Prepared) -> Receipt | None:
         key = one.event.key
         if key is None:
             return None
-        position = self.writer.position_of_key(key)
+        position = self._stored_keys.get(key)
         if position is not None:
             row = self.writer.row(position)
             assert row is not None
@@ -178,10 +187,10 @@ class Batch:
         stream = self._stream(entry.partition("@")[0])
         return effective([one.recorded for one in stream], entry)
 
-    def _year_doubts(self, one: Prepared, marks: tuple[int, ...]) -> tuple[twins.YearDoubt, ...]:
+    def _year_doubts(self, one: Prepared) -> tuple[twins.YearDoubt, ...]:
         doubts = {}
-        for mark in marks:
-            candidates = [self._recorded_at(p) for p in self.writer.marked(mark)]
+        for mark in one.marks:
+            candidates = [self._recorded_at(p) for p in self._stored_marks.get(mark, ())]
             for other in [*candidates, *self._marks.get(mark, ())]:
                 effective = self._lookup(other.entry)
                 if effective is not None:
@@ -197,7 +206,7 @@ class Batch:
             raise Unverified("a mark leads to no event", where=f"#{position}")
         return codec.decode(row)
 
-    def _write(self, one: Prepared, version: int, marks: tuple[int, ...]) -> Recorded:
+    def _write(self, one: Prepared, version: int) -> Recorded:
         sealed = SealedBody(self.salt(32), one.body) if one.body is not None else None
         state = codec.encode(
             stream=one.stream,
@@ -211,7 +220,7 @@ class Batch:
         position = self.size + len(self.rows) + 1
         leaf = orjson.loads(state)
         recorded = Recorded(position, leaf)
-        row = new_row(recorded, one.topic, state, self._kept(one, sealed), marks)
+        row = new_row(recorded, one.topic, state, self._kept(one, sealed), one.marks)
         self.rows.append(row)
         self._stream(one.stream).append(_Seen(position, recorded, one.body, None))
         if one.event.key is not None:

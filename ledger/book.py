@@ -59,6 +59,7 @@ class Ledger:
         self.notary = notary
         self._salt = salt or random_bytes
         self._directory: Directory | None = None
+        self._whole_at: int | None = None  # the size of the ledger at which the directory was whole
         self._vault: Vault | None = None
         self._encrypts: bool | None = None  # settled when the ledger is made
 
@@ -278,9 +279,9 @@ class Ledger:
                     within(writer)
                 head = writer.head() if self.notary is not None else None
         except _DryRun:
-            self._directory = None
+            self._directory = self._whole_at = None
         except BaseException:
-            self._directory = None
+            self._directory = self._whole_at = None
             raise
         else:
             if self.notary is not None:
@@ -308,10 +309,13 @@ class Ledger:
         vault = self.vault if head.size and self.encrypts else None
         if vault is not None:
             vault.refresh()  # keys are renewed inside the lock only, so that what is found now holds for the batch
-        batch = Batch(writer, self.directory(), recorded, actor, head.size, self._salt, self.opened, vault)
+        known = self._directory if self._whole_at == head.size else None
+        directory = self.directory() if known is None else known
+        batch = Batch(writer, directory, recorded, actor, head.size, self._salt, self.opened, vault)
         receipts = batch.take_all(prepared, tolerant=tolerant)
         if batch.rows:
             writer.insert(batch.rows, batch.recorded)
+        self._whole_at = head.size + len(batch.rows)  # what the batch registers is in it
         return receipts
 
 

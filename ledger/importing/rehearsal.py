@@ -90,6 +90,10 @@ class RehearsalStore:
         found = {key: self.position_of_key(key) for key in keys}
         return {key: position for key, position in found.items() if position is not None}
 
+    def positions_marked(self, marks: Sequence[int]) -> dict[int, list[int]]:
+        found = {mark: self.marked(mark) for mark in marks}
+        return {mark: positions for mark, positions in found.items() if positions}
+
     def key_count(self, last: int | None = None) -> int:
         stop = self._head.size if last is None else last
         [(own,)] = self._db.execute("SELECT count(key) FROM rehearsed WHERE position <= ?", (stop,))

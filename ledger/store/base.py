@@ -119,6 +119,14 @@ class Reader(Protocol):
         """Positions recorded under a mark, ascending."""
         ...
 
+    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
+        """Key → position, for those that were recorded. Takes any number of keys."""
+        ...
+
+    def positions_marked(self, marks: Sequence[int]) -> dict[int, list[int]]:
+        """Mark → positions recorded under it, ascending, for those that were recorded. Takes any number of marks."""
+        ...
+
     def body(self, position: int) -> AnyBody | None:
         """The body of a row; None when it has none or when it was erased."""
         ...
@@ -192,10 +200,6 @@ class Store(Reader, Protocol):
         """The rows from ``first`` to ``last`` as they lie there, whatever types they have: the fields of ``StoredRow``,
         then the salt and text of a body and the key and seal of an encrypted one, None where there is none. For an
         audit, which trusts nothing."""
-        ...
-
-    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
-        """Key → position, for those that were recorded. Takes any number of keys."""
         ...
 
     def key_count(self, last: int | None = None) -> int:

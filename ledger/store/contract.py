@@ -125,6 +125,18 @@ class LookupContract:
         assert list(store.marks(1, 2)) == [(1, 9), (1, 2**63 - 1)]
         assert list(store.marks(4)) == list(store.marks(3, 2)) == []
 
+    def test_positions_of_marks_are_found_for_any_number_of_them(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n, marks=(n, 5_000 + n % 2)) for n in range(1_200)))
+        append(store, new("last", marks=(3, 2**63 - 1)))
+        found = store.positions_marked([*range(1_200), 5_001, 2**63 - 1, 9_999])
+        assert found == {
+            **{n: [n + 1, 1_201] if n == 3 else [n + 1] for n in range(1_200)},
+            5_001: list(range(2, 1_201, 2)),
+            2**63 - 1: [1_201],
+        }
+        assert store.positions_marked([9_999]) == store.positions_marked([]) == {}
+
     def test_registered_positions_are_told_within_a_window(self) -> None:
         store = self.make_store()
         append(store, *(new(n, registry=n % 3 == 0) for n in range(1, 11)))

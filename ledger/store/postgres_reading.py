@@ -62,6 +62,21 @@ class Reads(ABC):
         sql = "SELECT position FROM ledger_mark WHERE mark = $1::bigint ORDER BY 1"
         return [at for (at,) in self._ask(sql, mark)]
 
+    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
+        """See ``Reader.positions_of_keys``."""
+        wanted = list(filter(storable, keys))
+        sql = "SELECT key, position FROM ledger_key WHERE key = ANY ($1::text[])"
+        return dict(cast("list[tuple[str, int]]", self._ask(sql, wanted))) if wanted else {}
+
+    def positions_marked(self, marks: Sequence[int]) -> dict[int, list[int]]:
+        """See ``Reader.positions_marked``."""
+        found: dict[int, list[int]] = {}
+        if marks:
+            sql = "SELECT mark, position FROM ledger_mark WHERE mark = ANY ($1::bigint[]) ORDER BY position"
+            for mark, position in self._ask(sql, list(marks)):
+                found.setdefault(mark, []).append(position)
+        return found
+
     def body(self, position: int) -> AnyBody | None:
         if not 1 <= position <= LAST:
             return None
@@ -169,12 +184,6 @@ class Scans(Reads):
             if len(found) < _AT_ONCE:
                 return
             at = found[-1][0] + 1
-
-    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
-        """See ``Store.positions_of_keys``."""
-        wanted = list(filter(storable, keys))
-        sql = "SELECT key, position FROM ledger_key WHERE key = ANY ($1::text[])"
-        return dict(cast("list[tuple[str, int]]", self._ask(sql, wanted))) if wanted else {}
 
     def find_streams(self, prefix: str, limit: int = 10) -> list[str]:
         if not storable(prefix):

@@ -78,7 +78,7 @@ class LedgerConnection(psycopg.Connection[DictRow]):
 
 def ask(connection: LedgerConnection, sql: str, parameters: Sequence[Any] = ()) -> Rows:
     """All rows of a query, as plain tuples. Parameters are integers (which it takes for ``bigint``), texts, or lists of
-    texts."""
+    either that are not empty."""
     answer = connection.run(sql, [_value(one) for one in parameters])
     loading = Transformer(connection)
     loading.set_pgresult(answer)
@@ -88,7 +88,11 @@ def ask(connection: LedgerConnection, sql: str, parameters: Sequence[Any] = ()) 
 def _value(value: Any) -> bytes:
     if isinstance(value, int):
         return bigint(value)
-    return value.encode() if isinstance(value, str) else array("text", [one.encode() for one in value])
+    if isinstance(value, str):
+        return value.encode()
+    if value and isinstance(value[0], int):
+        return array("bigint", [bigint(one) for one in value])
+    return array("text", [one.encode() for one in value])
 
 
 def array(kind: str, values: Sequence[bytes]) -> bytes:

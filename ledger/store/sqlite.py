@@ -104,6 +104,27 @@ class _Reads(ABC):
     def marked(self, mark: int) -> list[int]:
         return [at for (at,) in self._ask("SELECT position FROM ledger_mark WHERE mark = ? ORDER BY 1", mark)]
 
+    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
+        """See ``Reader.positions_of_keys``."""
+        found: dict[str, int] = {}
+        wanted = list(filter(_storable, keys))
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = wanted[at : at + _AT_ONCE]
+            sql = f"SELECT key, position FROM ledger_key WHERE key IN ({','.join('?' * len(some))})"
+            found.update(cast("list[tuple[str, int]]", self._ask(sql, *some)))
+        return found
+
+    def positions_marked(self, marks: Sequence[int]) -> dict[int, list[int]]:
+        """See ``Reader.positions_marked``."""
+        found: dict[int, list[int]] = {}
+        wanted = list(marks)
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = wanted[at : at + _AT_ONCE]
+            sql = f"SELECT mark, position FROM ledger_mark WHERE mark IN ({','.join('?' * len(some))}) ORDER BY position"
+            for mark, position in self._ask(sql, *some):
+                found.setdefault(mark, []).append(position)
+        return found
+
     def body(self, position: int) -> AnyBody | None:
         if not 1 <= position <= _LAST:
             return None
@@ -427,16 +448,6 @@ class SqliteStore(_Reads):
     def _has_ciphers(self) -> bool:
         """Whether bodies are encrypted here, which is settled when a ledger is made; or some are there all the same."""
         return bool(self._ask("SELECT 1 FROM ledger_cipher LIMIT 1")) or self.setting("bodies") is not None
-
-    def positions_of_keys(self, keys: Sequence[str]) -> dict[str, int]:
-        """See ``Store.positions_of_keys``."""
-        found: dict[str, int] = {}
-        wanted = list(filter(_storable, keys))
-        for at in range(0, len(wanted), _AT_ONCE):
-            some = wanted[at : at + _AT_ONCE]
-            sql = f"SELECT key, position FROM ledger_key WHERE key IN ({','.join('?' * len(some))})"
-            found.update(cast("list[tuple[str, int]]", self._ask(sql, *some)))
-        return found
 
     def key_count(self, last: int | None = None) -> int:
         """See ``Store.key_count``."""

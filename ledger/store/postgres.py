@@ -53,11 +53,14 @@ class PostgresStore(Audits):
             try:
                 datastore.refuse_unsafe(ask(connection, SETTINGS)[0])
                 postgres_schema.make(connection, server)
-            finally:
+            except BaseException:
                 connection.close()
-        finally:
+                raise
+            datastore.keep(connection)
+        except BaseException:
             datastore.close()
-        return cls.open(server, timeout=timeout)
+            raise
+        return cls(datastore)
 
     @classmethod
     def open(cls, server: Server, *, readonly: bool = False, timeout: float = 60.0) -> Self:

@@ -90,18 +90,27 @@ class LedgerDatastore(PostgresDatastore):
     def _milliseconds(self) -> int:
         return max(1, min(int(self.timeout * 1000), 2**31 - 1))
 
+    def keep(self, connection: LedgerConnection) -> None:
+        """Take over a connection on which a ledger was just made; it is looked at like any other."""
+        self._recognise(connection)
+        self._put(connection)
+
+    def _recognise(self, connection: LedgerConnection) -> None:
+        if self._recognised:
+            return
+        try:
+            postgres_schema.recognise(connection, self.server)
+        except psycopg.Error as error:
+            connection.close()
+            raise translate(error, self.where, writing=False) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._recognised = True
+
     def _checked(self) -> LedgerConnection:
         connection = self.connect()
-        if not self._recognised:
-            try:
-                postgres_schema.recognise(connection, self.server)
-            except psycopg.Error as error:
-                connection.close()
-                raise translate(error, self.where, writing=False) from error
-            except BaseException:
-                connection.close()
-                raise
-            self._recognised = True
+        self._recognise(connection)
         return connection
 
     def _taken(self) -> tuple[LedgerConnection, bool]:

@@ -168,8 +168,7 @@ def make(connection: psycopg.Connection[Any], server: Server) -> None:
                     where=where,
                     remedy="Choose another one: ?schema=NAME behind the address",
                 )
-            for statement in _MADE:
-                cursor.execute(statement)
+            cursor.execute("; ".join(_MADE).encode())  # in one turn with the server
     except psycopg.Error as error:
         raise translate(error, where, writing=True) from error
 

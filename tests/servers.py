@@ -86,6 +86,7 @@ def running() -> Iterator[Server]:
         yield Server(f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}", folder, own)
     finally:
         stop(own)
+        guard.kill()  # not waited for until its stdin ends: a forked child may hold that open
         guard.communicate()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 
-from ledger.errors import Conflict, WriteFailed
+from ledger.errors import WriteFailed
 from ledger.store.base import EncryptedBody, Head, NewRow
+from ledger.store.conflicts import conflict
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_pool import Texts
 from ledger.store.postgres_reading import Reads
@@ -67,7 +68,7 @@ class PostgresWriter(Reads):
             after = insert(connection, self.where, before, rows, recorded)
         except psycopg.errors.UniqueViolation as error:
             expect_last(connection, self.where, size)
-            raise self._conflict(rows) or translate(error, self.where, writing=True) from error
+            raise conflict(self, rows, self.where) or translate(error, self.where, writing=True) from error
         except psycopg.Error as error:
             raise translate(error, self.where, writing=True) from error
         self._standing, self._behind = after, False
@@ -104,24 +105,3 @@ class PostgresWriter(Reads):
             connection.execute(sql, parameters)
         except psycopg.Error as error:
             raise translate(error, self.where, writing=True) from error
-
-    def _conflict(self, rows: Sequence[NewRow]) -> Conflict | None:
-        """Which of the rows stood in the way; the database only says that one did."""
-        seen: set[object] = set()
-        for row in rows:
-            name = (row.stream, row.version)
-            at = next((old.position for old in self.stream(row.stream) if old.version == row.version), None)
-            if at or name in seen:
-                return self._taken(f"{row.stream} version {row.version}", at)
-            seen.add(name)
-            if row.key is None:
-                continue
-            at = self.position_of_key(row.key)
-            if at or row.key in seen:
-                return self._taken(f"the key {row.key!r}", at)
-            seen.add(row.key)
-        return None
-
-    def _taken(self, what: str, at: int | None) -> Conflict:
-        where = f"recorded at #{at}" if at else "taken by another row of the same batch"
-        return Conflict(f"{what} is already {where}", where=self.where)

@@ -16,7 +16,7 @@ from ledger.errors import Unverified
 from ledger.integrity.tree import EMPTY_ROOT, HASH_BYTES, node_hash
 
 STEP = 4
-"""Inner nodes are kept at every fourth height only: 1/15 of a hash a leaf, and at most 15 hashes to fill a gap."""
+"""Inner nodes are kept at every fourth height only (``Frontier.grown``): 1/15 of a hash a leaf."""
 
 Nodes = Callable[[int, int, int], Sequence[bytes]]
 """``nodes(height, first, stop)``: the 32-byte roots of the perfect subtrees number ``first`` to ``stop - 1`` of
@@ -114,29 +114,6 @@ def in_memory(leaves: Sequence[bytes]) -> Nodes:
         if height % STEP == 0:
             levels[height] = nodes
     return lambda height, first, stop: levels.get(height, [])[first:stop]
-
-
-def new_nodes(size: int, leaves: Sequence[bytes], nodes: Nodes) -> list[tuple[int, int, bytes]]:
-    """The inner nodes to keep (height, number, hash) that become whole when ``leaves`` follow on ``size`` others.
-
-    ``nodes`` gives what is kept already: no more than 15 hashes of each height are asked for.
-    """
-    made: list[tuple[int, int, bytes]] = []
-    first, run = size, list(leaves)
-    height = 0
-    while True:
-        begin = first & ~((1 << STEP) - 1)
-        if (size + len(leaves)) >> (height + STEP) <= begin >> STEP:
-            return made
-        if begin < first:
-            run = [*nodes(height, begin, first), *run]
-        for _ in range(STEP):
-            pairs = iter(run)
-            run = [node_hash(left, right) for left, right in zip(pairs, pairs, strict=False)]
-        height += STEP
-        first = begin >> STEP
-        run = run[: ((size + len(leaves)) >> height) - first]
-        made += [(height, first + number, node) for number, node in enumerate(run)]
 
 
 # -- checking --------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Self, cast
 
 from ledger.errors import Unverified, WriteFailed
+from ledger.integrity.proof import STEP
+from ledger.integrity.tree import Frontier
 from ledger.store import sqlite_durability, sqlite_schema
 from ledger.store.sqlite_auditing import Audits
 from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
@@ -163,6 +165,8 @@ def _bring_up(datastore: LedgerDatastore, *, readonly: bool) -> None:
             return  # somebody else was faster
         sqlite_schema.add_since_2(raw)
         size = read_head(cursor, str(path)).size
-        for first in range(0, size, _AT_A_STROKE):
-            keep_nodes(cursor, first, hashes(cursor, 0, first, min(first + _AT_A_STROKE, size)))
+        frontier = Frontier.empty()
+        while leaves := hashes(cursor, 0, frontier.size, min(frontier.size + _AT_A_STROKE, size)):
+            frontier, made = frontier.grown(leaves, STEP)
+            keep_nodes(cursor, made)
         cursor.execute(REMEMBER, (MARKS, mark_sums(cursor)))

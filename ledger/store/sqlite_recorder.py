@@ -9,7 +9,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 
 from ledger.errors import Unverified
-from ledger.integrity.proof import new_nodes
+from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier, leaf_hash
 from ledger.store.base import EncryptedBody, Head, NewRow, SealedBody
 from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
@@ -64,10 +64,10 @@ class LedgerRecorder(SQLiteApplicationRecorder):
                 for event, leaf in zip(stored_events, leaves, strict=True)
             ),
         )
-        frontier = head.frontier.extend(leaves)
+        frontier, made = head.frontier.grown(leaves, STEP)
         self._expect_last(c, frontier.size)
         positions = range(head.size + 1, frontier.size + 1)
-        keep_nodes(c, head.size, leaves)
+        keep_nodes(c, made)
         _insert_beside(c, positions, rows)
         c.execute(_SET_HEAD, (frontier.size, frontier.to_bytes(), recorded or head.recorded))
         return positions
@@ -128,9 +128,8 @@ def mark_sums(c: LedgerCursor) -> str:
     return " ".join(map(str, found))
 
 
-def keep_nodes(c: LedgerCursor, size: int, leaves: Sequence[bytes]) -> None:
-    """Keep the tree's inner nodes that become whole when ``leaves`` follow on ``size`` rows."""
-    made = new_nodes(size, leaves, lambda height, first, stop: hashes(c, height, first, stop))
+def keep_nodes(c: LedgerCursor, made: Sequence[tuple[int, int, bytes]]) -> None:
+    """Keep inner nodes of the tree (``Frontier.grown``)."""
     if made:
         c.executemany("INSERT INTO ledger_node (height, number, hash) VALUES (?, ?, ?)", made)
 

@@ -22,7 +22,7 @@ from ledger import codec, twins
 from ledger.clocks import utc_text
 from ledger.drafts import stream_of
 from ledger.events import BY_NAME
-from ledger.integrity.proof import new_nodes
+from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier, leaf_hash
 from ledger.store import sqlite_schema
 from ledger.store.sqlite_recorder import MARKS, REMEMBER
@@ -67,29 +67,16 @@ def lay_down(path: Path, entries: Iterable[Entry], salts: Random) -> None:
     stream = iter(entries)
     while some := list(islice(stream, _BATCH)):
         leaves = laying.batch(raw, some)
-        frontier = frontier.extend(leaves)
+        frontier, made = frontier.grown(leaves, STEP)
+        raw.executemany("INSERT INTO ledger_node (height, number, hash) VALUES (?, ?, ?)", made)
     raw.execute("UPDATE ledger_head SET size = ?, frontier = ?", (frontier.size, frontier.to_bytes()))
-    _lay_beside(raw, size)
+    _lay_sums(raw)
     raw.execute(sqlite_schema._TRIGGERS[_REPLACED])
     raw.close()
 
 
-def _lay_beside(raw: sqlite3.Connection, before: int) -> None:
-    """What is kept beside the rows and follows from them: the tree's inner nodes, and the sums over the marks."""
-
-    def hashes(height: int, first: int, stop: int) -> list[bytes]:
-        if height:
-            sql = (
-                "SELECT hash FROM ledger_node WHERE height = ? AND number >= ? AND number < ? ORDER BY number"
-            )
-            return [one for (one,) in raw.execute(sql, (height, first, stop))]
-        sql = "SELECT leaf_hash FROM stored_events WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
-        return [one for (one,) in raw.execute(sql, (first, stop))]
-
-    while leaves := hashes(0, before, before + _BATCH):
-        made = new_nodes(before, leaves, hashes)
-        raw.executemany("INSERT INTO ledger_node (height, number, hash) VALUES (?, ?, ?)", made)
-        before += len(leaves)
+def _lay_sums(raw: sqlite3.Connection) -> None:
+    """The sums over the marks."""
     parts = ("mark >> 32", "mark & 4294967295", "position")
     sums = ", ".join(f"coalesce(sum({part}), 0)" for part in parts)
     [found] = raw.execute(f"SELECT count(*), {sums} FROM ledger_mark")

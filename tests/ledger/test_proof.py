@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import Unverified
-from ledger.integrity.proof import STEP, Tree, check_consistency, check_inclusion, in_memory, new_nodes
-from ledger.integrity.tree import EMPTY_ROOT, leaf_hash, node_hash
+from ledger.integrity.proof import STEP, Tree, check_consistency, check_inclusion, in_memory
+from ledger.integrity.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash
 from ledger.store.contract import root_by_definition
 from tests.ledger.test_tree import LEAVES, ROOTS, leaves_of
 
@@ -228,20 +228,15 @@ def test_the_tree_of_nothing_has_the_root_of_nothing() -> None:
 
 def kept_after(batches: Sequence[Sequence[bytes]]) -> Kept:
     """The inner nodes that a store would hold after these batches, each node written once."""
-    leaves: list[bytes] = []
+    frontier = Frontier.empty()
     kept: Kept = {}
-
-    def nodes(height: int, first: int, stop: int) -> list[bytes]:
-        assert stop - first < 1 << STEP, "more is asked for than fills a gap"
-        if not height:
-            return leaves[first:stop]
-        return [kept[height, number] for number in range(first, stop)]
-
     for batch in batches:
-        for height, number, node in new_nodes(len(leaves), batch, nodes):
+        whole = frontier.extend(batch)
+        frontier, made = frontier.grown(batch, STEP)
+        assert frontier == whole
+        for height, number, node in made:
             assert (height, number) not in kept, "a node is written twice"
             kept[height, number] = node
-        leaves += batch
     return kept
 
 

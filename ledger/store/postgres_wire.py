@@ -1,7 +1,7 @@
 """A connection with a short way to the server: statements prepared once, values in PostgreSQL's binary form.
 
-Nothing is parsed, looked up or converted again, which for the few statements of an append costs psycopg's cursors three
-times as much of this process's time. Waiting stays psycopg's, so that Ctrl-C ends it.
+Nothing is parsed, looked up or converted again, which for the few statements of an append costs psycopg's cursors more
+than twice as much of this process's time. Waiting stays psycopg's, so that Ctrl-C ends it.
 """
 
 from __future__ import annotations

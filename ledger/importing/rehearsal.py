@@ -14,7 +14,18 @@ from typing import Any
 
 from ledger.errors import Conflict
 from ledger.integrity.tree import leaf_hash
-from ledger.store.base import AnyBody, EncryptedBody, Head, NewRow, SealedBody, Store, StoredRow, Writer
+from ledger.store.base import (
+    AnyBody,
+    Columns,
+    EncryptedBody,
+    Head,
+    Names,
+    NewRow,
+    SealedBody,
+    Store,
+    StoredRow,
+    Writer,
+)
 
 _SCHEMA = """
 CREATE TABLE rehearsed (
@@ -117,11 +128,17 @@ class RehearsalStore:
             for row in self._rows("registry AND position BETWEEN ? AND ? ORDER BY 1", first, stop)
         )
 
-    def faults(self, *, index: bool = True) -> Iterator[str]:
-        return self._below.faults(index=index)
+    def faults(self) -> Iterator[str]:
+        return self._below.faults()
 
-    def named(self, last: int) -> int | None:
-        return self._below.named(last)  # of the layer below: nobody audits a rehearsal
+    def read_through(self) -> None:
+        self._below.read_through()
+
+    def raw_columns(self, first: int, last: int) -> Columns | None:
+        return None
+
+    def raw_index(self) -> Iterator[Names]:
+        return self._below.raw_index()  # of the layer below: nobody audits a rehearsal
 
     def rows(self, start: int = 1, stop: int | None = None, *, batch: int = 2_000) -> Iterator[StoredRow]:
         last = self._head.size if stop is None else stop

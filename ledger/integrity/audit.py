@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from ledger import codec
 from ledger.errors import LedgerError, Unverified
-from ledger.integrity.block import BLOCK, HEIGHT, Examined, Opener, examine, target_of
+from ledger.integrity.block import BLOCK, HEIGHT, Examined, Opener, Task, examine, target_of
 from ledger.integrity.checkpoint import Checkpoint
+from ledger.integrity.glance import MASK, compiled, of_index
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier
 from ledger.integrity.vault import BODIES, ENCRYPTED
@@ -25,6 +26,8 @@ from ledger.places import Location
 from ledger.store.base import Head, Store
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from ledger.book import Ledger
 
 _NAMED = 5  # faults of one kind that are told; all are counted
@@ -32,7 +35,6 @@ _WORTH = 1 << 17  # events from which other processes are worth their start
 _MOST = 8  # processes
 _RUN = 8  # blocks that one process takes at a time
 _LAST = 2**62
-_UNASKED = -(2**200)  # no sum of hashes is that
 _TRIES = 5  # to look behind the last event while nobody appends
 
 
@@ -84,23 +86,40 @@ def record(
         head = store.head()
     except Unverified as error:
         return [Check("head", False, str(error)), _store(store)]
-    passing = _Passing(store, head)
+    from concurrent.futures.process import BrokenProcessPool
+
     wanted = list(promised)
-    for one in wanted:
+    try:
+        passing, found = _passed(ledger, head, wanted, source, deep, progress)
+    except BrokenProcessPool:  # a disk that fails under a mapped file kills; here it is an error that says so
+        passing, found = _passed(ledger, head, wanted, None, deep, progress)
+    return [*passing.checks(deep), found]
+
+
+def _passed(
+    ledger: Ledger,
+    head: Head,
+    promised: Sequence[Checkpoint],
+    source: Location | None,
+    deep: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[_Passing, Check]:
+    passing = _Passing(ledger.store, head)
+    for one in promised:
         if one.size > head.size:
             passing.promises.add(f"{one.origin} vouches for #{one.size}, the ledger ends at #{head.size}")
         if not one.size:
             passing.compare(one, Frontier.empty())
     try:
-        with _examined(ledger, head.size, wanted, source, deep) as (blocks, whole):
+        with _examined(ledger, head.size, promised, source, deep) as (blocks, whole):
             passing.all(blocks, progress)
             named, found = whole()
-            if named is not _UNASKED and not passing.broken and named != passing.named:
+            if not passing.broken and named != passing.named & MASK:
                 passing.beside.add("the index by which entries are looked up is not that of the events")
     except LedgerError as error:
         passing.rows.add(str(error))
-        found = _store(store)
-    return [*passing.checks(deep), found]
+        found = _store(ledger.store)
+    return passing, found
 
 
 class _Passing:
@@ -283,10 +302,10 @@ def _still_there(store: Store, entry: str) -> int | None:
     return None
 
 
-def _store(store: Store, *, index: bool = True) -> Check:
+def _store(store: Store) -> Check:
     faults = Faults()
     try:
-        for what in store.faults(index=index):
+        for what in store.faults():
             faults.add(what)
     except LedgerError as error:
         faults.add(str(error))
@@ -295,11 +314,9 @@ def _store(store: Store, *, index: bool = True) -> Check:
 
 # -- the work, shared ------------------------------------------------------------------------------------
 
-_Task = tuple[int, int, tuple[Checkpoint, ...], bool]
 
-
-def _tasks(size: int, promised: Sequence[Checkpoint], deep: bool) -> Iterator[_Task]:
-    """(first position, last position, the checkpoints in between, deep) for every block."""
+def _tasks(size: int, promised: Sequence[Checkpoint], every: Task) -> Iterator[Task]:
+    """A task like ``every`` for each block, with the checkpoints that end in it."""
     at = 0
     while at < len(promised) and promised[at].size == 0:
         at += 1
@@ -308,34 +325,55 @@ def _tasks(size: int, promised: Sequence[Checkpoint], deep: bool) -> Iterator[_T
         begin = at
         while at < len(promised) and promised[at].size <= last:
             at += 1
-        yield first, last, tuple(promised[begin:at]), deep
+        yield replace(every, first=first, last=last, promised=tuple(promised[begin:at]))
 
 
 @contextmanager
 def _examined(
     ledger: Ledger, size: int, promised: Sequence[Checkpoint], source: Location | None, deep: bool
 ) -> Iterator[tuple[Iterable[Examined], Callable[[], tuple[int | None, Check]]]]:
-    """The blocks of a record, examined, in order; and what the store says of itself, once they are through: its
-    ``named``, ``_UNASKED`` where hashes of one process say nothing to another, and the check."""
-    tasks = _tasks(size, promised, deep)
+    """The blocks of a record, examined, in order; and what the store says of itself, once they are through: the sum
+    over its index (``glance.of_index``), and the check."""
+    fast = size >= _WORTH or os.environ.get("CLAIMS_KERNEL") == "compiled"
+    every = Task(0, 0, (), key=os.urandom(32), deep=deep, fast=fast)
+    tasks = _tasks(size, promised, every)
     workers = min(_MOST, os.cpu_count() or 1)
     if source is None or size < _WORTH or workers < 2:
-        blocks = (examine(ledger.store, *task, opened=ledger.opened) for task in tasks)
-        yield blocks, lambda: (ledger.store.named(size), _store(ledger.store, index=False))
+        blocks = (examine(ledger.store, task, opened=ledger.opened) for task in tasks)
+        yield (
+            blocks,
+            lambda: (of_index(ledger.store.raw_index(), size, every.key, fast=fast), _store(ledger.store)),
+        )
         return
     import multiprocessing
     import threading
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
 
     # A fork is at once where there is one; beside other threads it would not be safe.
     forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if forks else "spawn")
+    context: Any = multiprocessing.get_context("fork" if forks else "spawn")
+    here, there = context.Pipe(duplex=False)
+    beside = context.Process(target=_find_itself_whole, args=(source, there), daemon=True)
+    beside.start()
+    there.close()
+    if forks and fast:
+        compiled()  # loaded once for all of them, while the store looks at itself
+
+    def whole() -> tuple[int | None, Check]:
+        try:
+            return named.result(), here.recv()
+        except EOFError:
+            raise BrokenProcessPool("the process that asked the store is gone") from None
+
     with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(source,)) as pool:
         try:
-            whole = pool.submit(_find_itself_whole, size, forks)  # first, since it is one long piece
-            yield pool.map(_examine, tasks, chunksize=_RUN), whole.result
+            named = pool.submit(_named, size, every.key, fast)  # first, since it is one long piece
+            yield pool.map(_examine, tasks, chunksize=_RUN), whole
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            beside.kill()
+            beside.join()
 
 
 _ledger: Ledger | None = None
@@ -352,17 +390,23 @@ def _open(source: Location) -> None:
     gc.disable()  # rows make no cycles
     global _ledger  # noqa: PLW0603 - one ledger a process of the pool
     _ledger = Ledger.open(source, readonly=True)
+    _ledger.store.read_through()
 
 
-def _find_itself_whole(size: int, forked: bool) -> tuple[int | None, Check]:
+def _find_itself_whole(source: Location, there: Connection) -> None:
+    _open(source)
     assert _ledger is not None
-    named = _ledger.store.named(size) if forked else _UNASKED
-    return named, _store(_ledger.store, index=not forked)
+    there.send(_store(_ledger.store))
 
 
-def _examine(task: _Task) -> Examined:
+def _named(size: int, key: bytes, fast: bool) -> int | None:
     assert _ledger is not None
-    return examine(_ledger.store, *task, opened=_ledger.opened)
+    return of_index(_ledger.store.raw_index(), size, key, fast=fast)
+
+
+def _examine(task: Task) -> Examined:
+    assert _ledger is not None
+    return examine(_ledger.store, task, opened=_ledger.opened)
 
 
 __all__ = ["Check", "Faults", "Opener", "record"]

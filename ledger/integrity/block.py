@@ -6,7 +6,7 @@ of its first events (its *peaks*), are all that is needed of it to make the root
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -18,6 +18,7 @@ from ledger import codec
 from ledger.errors import LedgerError, Unverified
 from ledger.events import is_registry
 from ledger.integrity.checkpoint import Checkpoint
+from ledger.integrity.glance import Glance, glance, named_by, parents
 from ledger.integrity.proof import STEP
 from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store
 
@@ -35,9 +36,9 @@ _COMMITTED = len(_BODY_FIRST) + 64  # bytes of a leaf that begins so, up to the 
 @dataclass(slots=True)
 class Examined:
     """What one block comes to. ``peaks``: the roots of its perfect subtrees, the largest first. ``promised``: each
-    checkpoint that ends in it, with the peaks of the events up to there. ``named``: the sum of ``hash`` over (stream, version,
-    position), which tells one index from another within a process and its forks. The lists are faults, in words; ``missing``
-    and ``redacted`` are entries with the positions at which a body is missing, or was erased."""
+    checkpoint that ends in it, with the peaks of the events up to there. ``named``: the sum of ``glance.named_by`` over
+    its rows. The lists are faults, in words; ``missing`` and ``redacted`` are entries with the positions at which a body is
+    missing, or was erased."""
 
     count: int
     peaks: tuple[bytes, ...] = ()
@@ -60,10 +61,47 @@ _Raw = tuple[Any, ...]
 _POSITION, _STREAM, _VERSION, _TOPIC, _STATE, _LEAF, _SALT, _TEXT, _CIPHER, _SEALED = range(10)
 
 
-def examine(
-    store: Store, first: int, last: int, promised: Sequence[Checkpoint], deep: bool, *, opened: Opener
-) -> Examined:
-    """Examine the events from ``first`` to ``last``; ``promised`` are the checkpoints whose size lies in between."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The events from ``first`` to ``last``, and the checkpoints whose size lies in between. ``deep``: their marks are
+    made anew as well. ``key``: that of ``named_by``. ``fast``: a glance may do."""
+
+    first: int
+    last: int
+    promised: Sequence[Checkpoint]
+    key: bytes
+    deep: bool = False
+    fast: bool = False
+
+
+def examine(store: Store, task: Task, *, opened: Opener) -> Examined:
+    """Examine a block."""
+    if task.fast and not task.deep:
+        columns = store.raw_columns(task.first, task.last)
+        seen = glance(columns, task.first, task.last, task.key) if columns else None
+        if seen is not None:
+            return _sound(store, task, seen)
+    return _row_by_row(store, task, opened)
+
+
+def _sound(store: Store, task: Task, seen: Glance) -> Examined:
+    """A block of which every row is known to be as its bytes say."""
+    count = task.last - task.first + 1
+    block = Examined(count, compared=seen.bodies, plain=seen.bodies, named=seen.named)
+    _tree(block, store, task, seen.hashes)
+    special = seen.of_types(lambda topic: any(_kind(topic)))
+    _beside(
+        block,
+        store,
+        task,
+        [(task.first + at, seen.stream(at), topic, seen.state(at)) for at, topic in special],
+        [(task.first + at, seen.state(at)) for at in seen.keyed],
+    )
+    return block
+
+
+def _row_by_row(store: Store, task: Task, opened: Opener) -> Examined:
+    first, last = task.first, task.last
     found = store.raw_rows(first, last)
     block = Examined(len(found))
     states = [row[_STATE] for row in found]
@@ -79,11 +117,22 @@ def examine(
             if row[_LEAF] != made:
                 block.rows.append(f"#{row[0]}: its bytes do not have the hash beside them")
     _columns(block, found)
-    block.named = sum(map(hash, [(row[_STREAM], row[_VERSION], row[_POSITION]) for row in found]))
-    _tree(block, store, first - 1, hashes, promised)
+    block.named = sum(
+        named_by(task.key, str(row[_STREAM]).encode(errors="replace"), row[_VERSION], row[_POSITION])
+        for row in found
+        if type(row[_VERSION]) is int
+    )
+    _tree(block, store, task, b"".join(hashes))
     _bodies(block, found, opened)
-    _beside(block, store, found, first, last)
-    if deep:
+    special = {topic for topic in {row[_TOPIC] for row in found} if any(_kind(topic))}
+    _beside(
+        block,
+        store,
+        task,
+        [(row[_POSITION], row[_STREAM], row[_TOPIC], row[_STATE]) for row in found if row[_TOPIC] in special],
+        [(row[_POSITION], row[_STATE]) for row in found if _KEY in row[_STATE]],
+    )
+    if task.deep:
         _marks(block, store, found, first, last)
     return block
 
@@ -104,32 +153,24 @@ def _columns(block: Examined, found: Sequence[_Raw]) -> None:
     ]
 
 
-def _tree(
-    block: Examined, store: Store, before: int, hashes: list[bytes], promised: Sequence[Checkpoint]
-) -> None:
-    levels = [hashes]
-    while len(levels[-1]) > 1:
-        nodes = levels[-1]
-        levels.append(
-            [
-                sha256(b"\1" + left + right).digest()
-                for left, right in zip(nodes[::2], nodes[1::2], strict=False)
-            ]
-        )
+def _tree(block: Examined, store: Store, task: Task, hashes: bytes) -> None:
+    before, count = task.first - 1, len(hashes) // 32
+    levels = [hashes]  # the nodes of each height, one behind the other
+    while len(levels[-1]) > 32:
+        levels.append(parents(levels[-1], fast=task.fast))
     for height in range(STEP, min(len(levels) - 1, HEIGHT) + 1, STEP):
-        begin = before >> height
-        if list(store.hashes(height, begin, begin + len(levels[height]))) != levels[height]:
+        begin, nodes = before >> height, levels[height]
+        if b"".join(store.hashes(height, begin, begin + len(nodes) // 32)) != nodes:
             block.tree.append(
                 f"a node of the tree at height {height}, number {begin} or soon after, is another"
             )
 
     def peaks(count: int) -> tuple[bytes, ...]:
-        return tuple(
-            levels[height][(count >> height) - 1] for height in range(HEIGHT, -1, -1) if count >> height & 1
-        )
+        ends = ((height, count >> height) for height in range(HEIGHT, -1, -1) if count >> height & 1)
+        return tuple(levels[height][32 * end - 32 : 32 * end] for height, end in ends)
 
-    block.peaks = peaks(len(hashes))
-    block.promised = [(one, peaks(one.size - before)) for one in promised if one.size - before <= len(hashes)]
+    block.peaks = peaks(count)
+    block.promised = [(one, peaks(one.size - before)) for one in task.promised if one.size - before <= count]
 
 
 def _bodies(block: Examined, found: Sequence[_Raw], opened: Opener) -> None:
@@ -205,21 +246,28 @@ def _kind(topic: object) -> tuple[bool, bool]:
     return is_registry(name, "ledger"), name == "entry-redacted"
 
 
-def _beside(block: Examined, store: Store, found: Sequence[_Raw], first: int, last: int) -> None:
+def _beside(
+    block: Examined,
+    store: Store,
+    task: Task,
+    special: Iterable[tuple[int, str, str, bytes]],
+    keyed: Iterable[tuple[int, bytes]],
+) -> None:
+    """What is kept beside the events. ``special``: (position, stream, type, bytes) of those whose type may register
+    or erases; ``keyed``: (position, bytes) of those that may have a key."""
+    first, last = task.first, task.last
     registered: list[int] = []
-    special = {topic for topic in {row[_TOPIC] for row in found} if any(_kind(topic))}
-    for row in [row for row in found if row[_TOPIC] in special]:
-        registers, erases = _kind(row[_TOPIC])
-        if registers and is_registry(row[_TOPIC].partition("/")[0], row[_STREAM]):
-            registered.append(row[_POSITION])
+    for position, stream, topic, state in special:
+        registers, erases = _kind(topic)
+        if registers and is_registry(topic.partition("/")[0], stream):
+            registered.append(position)
         if erases:
-            target = target_of(row[_STATE])
+            target = target_of(state)
             if target is None:
-                block.rows.append(f"#{row[0]}: it erases nothing that can be told")
+                block.rows.append(f"#{position}: it erases nothing that can be told")
             else:
-                block.redacted[target] = row[_POSITION]
-    with_key = [row for row in found if _KEY in row[_STATE]]
-    keys = {key: row[_POSITION] for row in with_key if (key := _field(row[_STATE], "key")) is not None}
+                block.redacted[target] = position
+    keys = {key: at for at, state in keyed if (key := _field(state, "key")) is not None}
     block.keys = len(keys)
     if keys and store.positions_of_keys(list(keys)) != keys:
         block.beside.append(

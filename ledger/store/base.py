@@ -10,6 +10,7 @@ A store knows no event type. It is handed finished leaves and gives them back un
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,6 +31,36 @@ class StoredRow(NamedTuple):
     topic: str
     state: bytes
     leaf_hash: bytes
+
+
+class Columns(NamedTuple):
+    """Many rows in a few texts as they lie there, for an audit; in order of position.
+
+    ``rows`` has of each row the leaf hash with the stream behind it, the type and the state, and ``bodies`` of each body
+    in clear the salt with the text behind it: all with ``mark`` between two, which begins and ends in a zero byte and
+    is made anew each time, so that nothing that was stored can be taken for it. ``versions`` of all rows and
+    ``bodied``, the positions of the bodies, are numbers with a comma between two.
+    """
+
+    mark: bytes
+    rows: bytes
+    versions: bytes
+    bodies: bytes
+    bodied: bytes
+
+
+class Names(NamedTuple):
+    """Rows of the index by which streams are looked up, in its order; as in ``Columns``, ``mark`` is between streams."""
+
+    mark: bytes
+    streams: bytes
+    versions: bytes
+    positions: bytes
+
+
+def new_mark() -> bytes:
+    """What parts texts that may be anything, since nobody knows it beforehand."""
+    return b"\0" + os.urandom(8) + b"\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,15 +245,23 @@ class Store(Reader, Protocol):
         """The positions of rows written with ``registry=True`` from ``first`` to ``last``, ascending."""
         ...
 
-    def faults(self, *, index: bool = True) -> Iterator[str]:
+    def faults(self) -> Iterator[str]:
         """What only the store can tell of itself: damage in its files, and sums over what it keeps beside the rows
-        that no longer come out. Nothing: all is well. ``index`` says whether it is also to compare the index of
-        streams with the rows, which an audit can do by ``named`` for less."""
+        that no longer come out. Nothing: all is well. The index of streams is not compared with the rows here: an audit
+        does so by ``raw_index``."""
         ...
 
-    def named(self, last: int) -> int | None:
-        """The sum of ``hash((stream, version, position))`` over the index by which streams are looked up, up to position
-        ``last``; None where it is not in order, so that looking up would fail."""
+    def read_through(self) -> None:
+        """Prepare to read all of it once, in a process of which nobody minds if it dies of a failing disk."""
+        ...
+
+    def raw_columns(self, first: int, last: int) -> Columns | None:
+        """What ``raw_rows`` gives, as columns; None where rows are missing, bodies are encrypted, or the store keeps
+        no order in which that is sooner done."""
+        ...
+
+    def raw_index(self) -> Iterator[Names]:
+        """The whole index by which streams are looked up, in its order, some rows at a time."""
         ...
 
     def compact(self) -> None:

@@ -96,6 +96,32 @@ class LookupContract:
         assert [row[0] for row in store.raw_rows(2, 99)] == [2, 3]
         assert list(store.raw_rows(3, 2)) == list(store.raw_rows(4, 9)) == []
 
+    def test_columns_are_the_rows_or_nothing(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n, body=sealed(f"text {n}") if n % 3 else None) for n in range(1, 9)))
+        store.read_through()
+        assert store.raw_columns(1, 9) is store.raw_columns(9, 10) is None
+        columns = store.raw_columns(2, 8)
+        if columns is None:
+            return
+        rows = list(store.raw_rows(2, 8))
+        bodied = [row for row in rows if row[6] is not None]
+        texts = [
+            part
+            for _, stream, _, topic, state, leaf, *_ in rows
+            for part in (leaf + stream.encode(), topic.encode(), state)
+        ]
+        assert columns.mark not in b"".join(texts)
+        assert columns.rows.split(columns.mark) == texts
+        assert columns.versions.split(b",") == [b"%d" % row[2] for row in rows]
+        assert columns.bodies.split(columns.mark) == [row[6] + row[7] for row in bodied]
+        assert columns.bodied.split(b",") == [b"%d" % row[0] for row in bodied]
+
+    def test_an_encrypted_body_is_in_no_column(self) -> None:
+        store = self.make_store()
+        append(store, new(1), new(2, body=EncryptedBody("key", b"\x00\xff")))
+        assert store.raw_columns(1, 2) is None
+
     def test_an_encrypted_body_comes_back_as_it_was(self) -> None:
         store = self.make_store()
         body = EncryptedBody("a-1", bytes(range(256)))
@@ -175,6 +201,16 @@ class StoreContract(LookupContract):
         raise NotImplementedError
 
     # -- the record ---------------------------------------------------------------------------------
+
+    def test_the_index_of_streams_is_told_in_its_order(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n) for n in (3, 1, 2)), new(1, version=2), new(1, version=10), new(1, version=3))
+        rows = sorted((row.stream.encode(), row.version, row.position) for row in store.rows())
+        found: list[tuple[bytes, int, int]] = []
+        for names in store.raw_index():
+            numbers = [[int(one) for one in some.split(b",")] for some in (names.versions, names.positions)]
+            found += zip(names.streams.split(names.mark), *numbers, strict=True)
+        assert found == rows
 
     def test_an_empty_store_has_an_empty_head(self) -> None:
         store = self.make_store()

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
-from operator import itemgetter, lt
 from typing import Any
 
 from ledger.integrity.proof import STEP
+from ledger.store.base import Columns, Names, new_mark
 from ledger.store.sqlite_pool import LedgerCursor
 from ledger.store.sqlite_reading import LAST, ROW, Scans
 from ledger.store.sqlite_recorder import LAST_POSITION, MARK_SUMS, MARKS, NO_MARKS, SETTING
 
+
+def _texts(text: str, mark: str) -> str:
+    """SQL for the texts of many rows as one. An order asked for would have them sorted: they come as they are read, and
+    who asks sees it if that is not by position."""
+    return f"CAST(group_concat({text}, {mark}) AS BLOB)"
+
+
+_COLUMNS = f"""SELECT min(rowid), max(rowid), count(*),
+  {_texts("leaf_hash || originator_id || ?3 || topic || ?3 || state", "?3")}, {_texts("originator_version", "','")}
+  FROM stored_events WHERE rowid BETWEEN ?1 AND ?2"""
+_BODIES = f"""SELECT {_texts("salt || body", "?3")}, {_texts("position", "','")}
+  FROM ledger_body WHERE position BETWEEN ?1 AND ?2"""
+_INDEX = f"""SELECT count(*), {_texts("originator_id", "?3")}, {_texts("originator_version", "','")}, {_texts("rowid", "','")}
+  FROM (SELECT originator_id, originator_version, rowid FROM stored_events
+    INDEXED BY sqlite_autoindex_stored_events_1 WHERE (originator_id, originator_version) > (?1, ?2)
+    ORDER BY originator_id, originator_version LIMIT 8192)"""
 _POSITIONS = {
     "stored_events": "rowid",
     **dict.fromkeys(
@@ -40,6 +57,26 @@ class Audits(Scans):
             *(first, min(last, LAST)),
         )
 
+    def read_through(self) -> None:
+        """See ``Store.read_through``."""
+        with self._reading() as cursor:
+            # Pages are read where they lie. Should the file fail under that, the process gets SIGBUS and not an error.
+            cursor.ask(f"PRAGMA mmap_size = {LAST}", ())
+            cursor.ask(
+                "PRAGMA cache_size = -2048", ()
+            )  # none is read twice, and these stay near the processor
+
+    def raw_columns(self, first: int, last: int) -> Columns | None:
+        """See ``Store.raw_columns``."""
+        if self._has_ciphers:
+            return None
+        mark = new_mark()
+        [(*found, rows, versions)] = self._ask(_COLUMNS, first, last, mark)
+        if found != [first, last, last - first + 1] or rows is None:
+            return None
+        [(bodies, bodied)] = self._ask(_BODIES, first, last, mark)
+        return Columns(mark, rows, versions, bodies or b"", bodied or b"")
+
     @cached_property
     def _has_ciphers(self) -> bool:
         """Whether bodies are encrypted here, which is settled when a ledger is made; or some are there all the same."""
@@ -60,30 +97,23 @@ class Audits(Scans):
         sql = "SELECT position FROM ledger_registry WHERE position BETWEEN ? AND ? ORDER BY position"
         yield from (at for (at,) in self._ask(sql, first, LAST if last is None else last))
 
-    def named(self, last: int) -> int | None:
-        """See ``Store.named``."""
-        some = (
-            "SELECT originator_id, originator_version, rowid FROM stored_events INDEXED BY"
-            " sqlite_autoindex_stored_events_1 WHERE (originator_id, originator_version) > (?, ?)"
-            " ORDER BY originator_id, originator_version LIMIT 20000"
-        )
-        total = 0
-        before: tuple[Any, ...] = ("", 0, 0)
-        while found := self._ask(some, *before[:2]):
-            try:
-                if not found[0] > before or not all(map(lt, found, found[1:])):
-                    return None
-            except TypeError:  # a column of another type than was written
-                return None
-            before = found[-1]
-            if max(map(itemgetter(2), found)) > last:
-                found = [row for row in found if row[2] <= last]
-            total += sum(map(hash, found))
-        return total
+    def raw_index(self) -> Iterator[Names]:
+        """See ``Store.raw_index``."""
+        before: tuple[str, int] | None = ("", 0)
+        while before is not None:
+            mark = new_mark()
+            [(count, *columns)] = self._ask(_INDEX, *before, mark)
+            before = None
+            if count:
+                names = Names(mark, *columns)
+                yield names
+                with suppress(ValueError):  # who asks finds that nothing can be gone on from
+                    last = names.streams.rpartition(mark)[2].decode()
+                    before = last, int(names.versions.rpartition(b",")[2])
 
-    def faults(self, *, index: bool = True) -> Iterator[str]:
+    def faults(self) -> Iterator[str]:
         """See ``Store.faults``."""
-        for (found,) in self._ask(f"PRAGMA {'integrity' if index else 'quick'}_check(10)"):
+        for (found,) in self._ask("PRAGMA quick_check(10)"):
             if found != "ok":
                 yield f"SQLite finds the file damaged: {found}"
         with self._reading() as cursor:

@@ -1,0 +1,268 @@
+"""Many hashes and comparisons at a call, over columns of bytes: what ``glance`` looks with.
+
+SHA-256 is that of the OpenSSL which Python's own ``hashlib`` is linked to, called without going through Python for
+each message: a message costs a third. Importing this raises ``ImportError`` where that library, its functions, or
+a folder to keep compiled code in are not to be had; then there is no glance, and every row is looked at by itself.
+
+Texts lie one behind the other in one array of bytes, a mark between two; where each begins and ends says an array
+of spans (n, 2), which ``split`` writes.
+"""
+
+from __future__ import annotations
+
+import _hashlib
+
+import llvmlite.binding
+import numpy as np
+from numba import njit, types
+
+llvmlite.binding.load_library_permanently(_hashlib.__file__)
+for _name in ("SHA256_Init", "SHA256_Update", "SHA256_Final", "memchr"):
+    if llvmlite.binding.address_of_symbol(_name) is None:
+        raise ImportError(f"{_name} is not to be had", name=_name)
+
+_CONTEXT = 256
+"""Bytes for a SHA256_CTX, which takes 112."""
+
+_address = types.uintp
+_init = types.ExternalFunction("SHA256_Init", types.int32(_address))
+_update = types.ExternalFunction("SHA256_Update", types.int32(_address, _address, _address))
+_final = types.ExternalFunction("SHA256_Final", types.int32(_address, _address))
+_memchr = types.ExternalFunction("memchr", _address(_address, types.int32, _address))
+
+_bytes = types.Array(types.uint8, 1, "C", readonly=True)
+_written = types.uint8[::1]
+_spans, _numbers = types.int64[:, ::1], types.int64[::1]
+
+_ZERO, _NINE, _QUOTE, _ESCAPE, _Y = ord("0"), ord("9"), ord('"'), ord("\\"), ord("y")
+_STREAM, _TYPE, _VERSION = (
+    np.frombuffer(one, np.uint8) for one in (b',"stream":"', b'","type":"', b'","version":')
+)
+_ACTOR, _BODY, _KEY = (np.frombuffer(one, np.uint8) for one in (b'{"actor":"', b'"body":"', b'"key":"'))
+_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
+
+
+def _compiled(signature):
+    try:
+        return njit(signature, cache=True)
+    except RuntimeError as error:  # numba found no folder to keep it in
+        raise ImportError(str(error)) from None
+
+
+@njit
+def _stands(texts, at, end, words):
+    """Whether ``words`` stand at a place, and end before ``end``."""
+    if at < 0 or at + len(words) > end:
+        return False
+    for j in range(len(words)):
+        if texts[at + j] != words[j]:
+            return False
+    return True
+
+
+@njit
+def _next(texts, at, end, byte):
+    """Where a byte stands next; ``end`` where it does not."""
+    if at >= end:
+        return end
+    found = _memchr(texts.ctypes.data + at, byte, end - at)
+    return end if found == 0 else np.int64(found - texts.ctypes.data)
+
+
+@_compiled(types.int64(_bytes, _bytes, _spans))
+def split(texts, mark, spans):
+    """Write down where the texts are, and give how many there are; −1 for more than there is room for."""
+    many = begin = at = 0
+    size = len(texts)
+    while True:
+        at = _next(texts, at, size, mark[0])
+        if at < size and not _stands(texts, at, size, mark):
+            at += 1
+            continue
+        if many == len(spans):
+            return -1
+        spans[many, 0], spans[many, 1] = begin, at
+        many += 1
+        if at == size:
+            return many
+        begin = at = at + len(mark)
+
+
+@_compiled(types.int64(_bytes, _spans, _numbers))
+def kinds(texts, spans, first):
+    """Write down of each text the first that is the same; give how many different ones there are."""
+    some, many = np.empty(64, np.int64), 0  # of the first few it is found at once
+    different = 0
+    for i in range(len(spans)):
+        first[i] = i
+        words = texts[spans[i, 0] : spans[i, 1]]
+        for k in range(many):
+            begin, end = spans[some[k]]
+            if end - begin == len(words) and _stands(texts, begin, end, words):
+                first[i] = some[k]
+                break
+        if first[i] == i:
+            different += 1
+            if many < len(some):
+                some[many] = i
+                many += 1
+    return different
+
+
+@_compiled(types.void(_bytes, _spans, _written))
+def leaves(texts, spans, digests):
+    """``digests`` (32n,): the leaf hashes of texts, each of which must have a zero byte before it, which is RFC 6962's
+    mark of a leaf."""
+    context = np.empty(_CONTEXT, np.uint8)
+    state, begin, out = context.ctypes.data, texts.ctypes.data, digests.ctypes.data
+    for i in range(len(spans)):
+        _init(state)
+        _update(state, begin + spans[i, 0] - 1, spans[i, 1] - spans[i, 0] + 1)
+        _final(out + 32 * i, state)
+
+
+@_compiled(types.void(_bytes, _written))
+def parents(nodes, digests):
+    """``digests`` (32m,): the hashes of the nodes (64m or 64m + 32,) taken two by two (RFC 6962, 2.1)."""
+    context, pair = np.empty(_CONTEXT, np.uint8), np.ones(65, np.uint8)
+    state, begin, out = context.ctypes.data, pair.ctypes.data, digests.ctypes.data
+    for i in range(len(digests) // 32):
+        for j in range(64):
+            pair[1 + j] = nodes[64 * i + j]
+        _init(state)
+        _update(state, begin, 65)
+        _final(out + 32 * i, state)
+
+
+@njit
+def _before(texts, end, words):
+    """Where ``words`` begin that end at a place; −1 where something else stands there."""
+    at = end - len(words)
+    return at if _stands(texts, at, end, words) else -1
+
+
+@_compiled(types.int64(_bytes, _spans, _spans, _spans, _numbers))
+def tails(texts, states, streams, topics, versions):
+    """How many states do not end in their stream, type and version, as a leaf does, whose keys are sorted."""
+    others = 0
+    for i in range(len(states)):
+        end, version = states[i, 1] - 1, versions[i]
+        same = end >= 0 and version > 0 and texts[end] == ord("}")
+        while version > 0 and same:
+            end -= 1
+            same = end >= 0 and texts[end] == _ZERO + version % 10
+            version //= 10
+        if same:
+            end = _before(texts, end, _VERSION)
+            end = _before(texts, end, texts[topics[i, 0] : topics[i, 1]])
+            end = _before(texts, end, _TYPE)
+            end = _before(texts, end, texts[streams[i, 0] : streams[i, 1]])
+            end = _before(texts, end, _STREAM)
+            same = end > states[i, 0]
+        others += not same
+    return others
+
+
+@_compiled(types.int64(_bytes, _numbers))
+def numbers(texts, found):
+    """Write down the numbers in a text like 1,23,4; give how many there are, −1 where there is anything else."""
+    many, value, digits = 0, 0, 0
+    for i in range(len(texts) + 1):
+        if i < len(texts) and _ZERO <= texts[i] <= _NINE:
+            value = 10 * value + (texts[i] - _ZERO)
+            digits += 1
+        elif (i < len(texts) and texts[i] != ord(",")) or not 0 < digits < 19 or many == len(found):
+            return -1
+        else:
+            found[many] = value
+            many, value, digits = many + 1, 0, 0
+    return many
+
+
+@_compiled(types.uint64(_bytes, _bytes, _spans, _numbers, _numbers, types.int64))
+def named(key, texts, streams, versions, positions, last):
+    """The sum of ``glance.named_by`` over rows up to position ``last``."""
+    context, digest, both = np.empty(_CONTEXT, np.uint8), np.empty(32, np.uint8), np.empty(2, np.int64)
+    state, begin, out = context.ctypes.data, texts.ctypes.data, digest.ctypes.data
+    total = np.uint64(0)
+    for i in range(len(positions)):
+        if positions[i] > last:
+            continue
+        both[0], both[1] = positions[i], versions[i]
+        _init(state)
+        _update(state, key.ctypes.data, len(key))
+        _update(state, both.ctypes.data, 16)
+        _update(state, begin + streams[i, 0], streams[i, 1] - streams[i, 0])
+        _final(out, state)
+        total += digest.view(np.uint64)[0]
+    return total
+
+
+@_compiled(types.boolean(_bytes, _spans, _numbers))
+def ascending(texts, streams, versions):
+    """Whether rows ascend strictly by the bytes of their stream, then by version."""
+    for i in range(1, len(versions)):
+        a, b = streams[i - 1, 0], streams[i, 0]
+        least = min(streams[i - 1, 1] - a, streams[i, 1] - b)
+        order = 0
+        for j in range(least):
+            if texts[a + j] != texts[b + j]:
+                order = 1 if texts[a + j] < texts[b + j] else -1
+                break
+        if order == 0:
+            order = (streams[i, 1] - b) - (streams[i - 1, 1] - a)
+        if order == 0:
+            order = versions[i] - versions[i - 1]
+        if order <= 0:
+            return False
+    return True
+
+
+@_compiled(types.int64(_bytes, _spans, _written))
+def members(texts, states, keyed):
+    """How often anything in the states has a member "body"; ``keyed`` says of each whether it has one "key"."""
+    bodies = 0
+    for i in range(len(states)):
+        keyed[i] = 0
+        begin, end = states[i]
+        at = _next(texts, begin, end, _Y)
+        while at < end:
+            bodies += at - 4 >= begin and _stands(texts, at - 4, end, _BODY)
+            keyed[i] |= at - 3 >= begin and _stands(texts, at - 3, end, _KEY)
+            at = _next(texts, at + 1, end, _Y)
+    return bodies
+
+
+@njit
+def _behind_the_actor(texts, begin, end):
+    """Where the first member of a leaf begins, or the second, if the first says who appended it."""
+    if not _stands(texts, begin, end, _ACTOR):
+        return begin + 1
+    at = begin + len(_ACTOR)
+    while at < end and texts[at] != _QUOTE:
+        at += 2 if texts[at] == _ESCAPE else 1
+    return at + 2
+
+
+@_compiled(types.int64(_bytes, _spans, _bytes, _bytes, _spans, _numbers))
+def commitments(texts, states, domain, bodies, sealed, rows):
+    """How many bodies are not those that the leaves in ``rows`` commit to (``codec.commitment``); each is its salt
+    and its text."""
+    context, digest = np.empty(_CONTEXT, np.uint8), np.empty(32, np.uint8)
+    state, begin, out = context.ctypes.data, bodies.ctypes.data, digest.ctypes.data
+    others = 0
+    for i in range(len(rows)):
+        _init(state)
+        _update(state, domain.ctypes.data, len(domain))
+        _update(state, begin + sealed[i, 0], sealed[i, 1] - sealed[i, 0])
+        _final(out, state)
+        end = states[rows[i], 1]
+        at = _behind_the_actor(texts, states[rows[i], 0], end)
+        same = _stands(texts, at, end, _BODY) and at + len(_BODY) + 64 < end
+        if same:
+            at += len(_BODY)
+            for k in range(32):
+                same = same and texts[at + 2 * k] == _DIGITS[digest[k] >> 4]
+                same = same and texts[at + 2 * k + 1] == _DIGITS[digest[k] & 15]
+        others += not same
+    return others

@@ -37,9 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="claims-faults-", dir=asked.dir) as folder:
         for name in names:
             module = importlib.import_module(f"tests.faults.{name}")
-            found = module.run(Path(folder), asked.seed, _trials(module, asked))
-            figures += found
-            for figure in found:
+            for figure in module.run(Path(folder), asked.seed, _trials(module, asked)):
+                figures.append(figure)
                 print(figure.line(), file=sys.stderr if asked.json else sys.stdout, flush=True)
     if asked.json:
         print(orjson.dumps([one.to_dict() for one in figures], option=orjson.OPT_INDENT_2).decode())

@@ -14,7 +14,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -35,17 +35,15 @@ _AGAIN = 3  # kills in a row, at most
 _TEXT = "a sentence that must not be found any more"
 
 
-def run(parent: Path, seed: int, count: int) -> list[Figure]:
-    """``count`` kills in all."""
-    figures = []
+def run(parent: Path, seed: int, count: int) -> Iterator[Figure]:
+    """``count`` kills in all. A figure is given as soon as it is known: the whole numbers take long."""
     cases = (("replay", _replays), ("promotion", _promotions), ("redaction", _redactions))
     for (what, case), kills in zip(cases, shares(count, _SHARES), strict=True):
         figure = Figure("replay", what)
         with ground(parent, f"replay-{what}") as here, taking_time(figure):
             os.environ["CLAIMS_KERNEL"] = "plain"  # compiling takes longer than what it would make quick
             case(here, figure, Random(f"replay-{what}-{seed}"), kills)
-        figures.append(figure)
-    return figures
+        yield figure
 
 
 def _replays(here: Ground, figure: Figure, chance: Random, kills: int) -> None:

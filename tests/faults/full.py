@@ -27,7 +27,7 @@ from tests.faults.children import said_by
 from tests.faults.figures import Figure, taking_time
 from tests.faults.ground import Ack, Ground, batches, examine, ground
 
-REDUCED, FULL = 8, 200
+REDUCED, FULL = 8, 60
 _ROOM = 400_000  # bytes that are left at most, for the folder; for the checkpoints a hundredth
 _MOST = 400  # appends until which the disk must be full
 

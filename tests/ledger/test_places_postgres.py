@@ -51,7 +51,8 @@ class Both:
     def _said(self, words: tuple[object, ...], db: str, code: int) -> tuple[str, str]:
         with mock.patch.object(book, "now", Clock()):
             said = self.claims.run(*words, "--db", db, ok=code)
-        texts = [said.out, said.err]
+        # How far it is, is told only where that takes a while.
+        texts = [said.out, "".join(line for line in said.err.splitlines(True) if " s left)" not in line)]
         for name in (shlex.quote(str(location(db))), str(location(db)), str(beside(location(db)))):
             texts = [text.replace(name, "DB") for text in texts]
         return texts[0], texts[1]

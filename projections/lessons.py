@@ -3,14 +3,19 @@
 The ledger's testimony is heard once, in the order in which it became known; wherever an estimate is due
 (``learning.schedule``) what was heard so far is written down, and learnt from. Estimates are kept in the view
 that was judged by them. New events are judged by those; a replay learns anew.
+
+Who hears and counts are *pupils*, each in charge of some slots (``learning.slots``); who learns puts the same question
+to all of them and adds up what they say. Here that is one pupil with every slot. Another engine has one wherever its
+families of places lie, and gives ``learn`` a way to ask them: estimates are the same to the last bit.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import orjson
@@ -18,11 +23,16 @@ import orjson
 from projections.belief.assembly import Assembly, Poison, weights_of
 from projections.belief.voices import Estimate, Learnt
 from projections.case import states_of
+from projections.envelopes.reading import EVERYWHERE
 from projections.envelopes.shape import CLAIM, DISPLAY, EVIDENCE
 from projections.learning.estimating import Taught, estimate
+from projections.learning.expectation import Counts
+from projections.learning.model import Fit
+from projections.learning.notes import Heard, Lesson, Notes
 from projections.learning.reference import rows_of
-from projections.learning.schedule import turns
-from projections.learning.transcript import Rows, Transcript
+from projections.learning.schedule import Arrivals, arrivals, due
+from projections.learning.slots import SLOTS, Part, merged, slot_of
+from projections.learning.transcript import Rows
 
 if TYPE_CHECKING:
     from projections.columns.judging import Judge
@@ -32,49 +42,38 @@ if TYPE_CHECKING:
 Tell = Callable[[str, int, int], None]
 """(what, done, of) while it goes on."""
 
+Schedule = dict[str, list[int]]
+"""Question → the moments at which an estimate of it is due, ascending."""
 
-def learn(maker: Maker, tell: Tell) -> Learnt:
-    """Everything a logic learns from what its maker's cache holds."""
-    due = _schedule(maker)
-    heard = {(question, moment): Transcript() for question, moments in due.items() for moment in moments}
-    roots = maker.roots()
-    done, total = 0, max(1, sum(roots.values()))
-    for some in maker.jobs(roots) if heard else ():
-        tell("hearing what is learnt from", done, total)
-        done += sum(roots[root] for root in some)
-        for question, rows in _told(maker, some, due):
-            for moment, spot in zip(due[question], rows, strict=True):
-                heard[question, moment].add(spot)
-    found: dict[str, list[Estimate]] = {question: [] for question in due}
-    taught = dict.fromkeys(due, Taught())
-    for n, ((question, moment), transcript) in enumerate(heard.items()):
-        tell("learning", n, len(heard))
-        if not transcript.spots:
-            continue  # what was known by then says nothing of the question
-        made, taught[question] = _estimate(maker, question, moment, transcript, taught[question])
-        found[question].append(made)
-        transcript.spots.clear()
-    tell("learning", len(heard), len(heard))
+
+class Ask(Protocol):
+    """Puts a question to every pupil: a method of ``Pupil`` by its name, and what to call it with. Gives the answer of
+    each, in any order; together the pupils have every slot once."""
+
+    def __call__(self, what: str, *given: Any) -> Iterable[Any]: ...
+
+
+def learn(maker: Maker, tell: Tell, ask: Ask | None = None) -> Learnt:
+    """Everything a logic learns from what its maker's cache holds, or from what the pupils that it asks have."""
+    every = Class(ask or alone(Pupil(maker, tell=tell)))
+    schedule = every.schedule(maker)
+    every.hear(schedule)
+    turns = [(question, moment) for question, moments in schedule.items() for moment in moments]
+    found: dict[str, list[Estimate]] = {question: [] for question in schedule}
+    taught = dict.fromkeys(schedule, Taught())
+    for n, (question, moment) in enumerate(turns):
+        tell("learning", n, len(turns))
+        heard = every.heard(question, moment)
+        if heard.spots:  # else what was known by then says nothing of the question
+            made, taught[question] = _estimate(maker, every, heard, question, moment, taught[question])
+            found[question].append(made)
+        every.forget(question, moment)
+    tell("learning", len(turns), len(turns))
     return Learnt({question: tuple(estimates) for question, estimates in found.items() if estimates})
 
 
-def _schedule(maker: Maker) -> dict[str, list[int]]:
-    """Question → the moments at which an estimate of it is due."""
-    codes, questions = maker.codes, list(maker.directory.questions)
-    known: dict[str, list[Any]] = {question: [] for question in questions}
-    for place in maker.envelopes.places():
-        records = maker.envelopes.records([place])
-        speaks = np.isin(records["kind"], (CLAIM, EVIDENCE, DISPLAY))
-        for question in questions:
-            if question in codes:
-                known[question].append(records["known"][speaks & (records["question"] == codes[question])])
-    return {
-        question: turns(np.concatenate(some), maker.logic.params) for question, some in known.items() if some
-    }
-
-
 def _estimate(
-    maker: Maker, question: str, moment: int, transcript: Transcript, before: Taught
+    maker: Maker, every: Class, heard: Heard, question: str, moment: int, before: Taught
 ) -> tuple[Estimate, Taught]:
     directory, states = maker.directory, states_of(maker.directory, question)
     mark = maker.envelopes.mark()
@@ -83,21 +82,123 @@ def _estimate(
         found = directory.sources.get(source)
         return states.parties.index(found.side) if found and found.side in states.parties else None
 
-    names = maker.builder.codes.names
     position = mark.position if mark else 0
-    return estimate(transcript, names, relation, states, maker.logic.params, moment, position, before)
+    return estimate(every, heard, question, relation, states, maker.logic.params, moment, position, before)
 
 
-def _told(maker: Maker, roots: Sequence[str], due: dict[str, list[int]]) -> Iterator[tuple[str, list[Rows]]]:
-    """(question, what was heard before each moment due) of every spot of some families."""
+class Class:
+    """All pupils together, as the one that learns sees them."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+
+    def schedule(self, maker: Maker) -> Schedule:
+        """When estimates are due, by all that ever became known."""
+        known: dict[str, Arrivals] = {question: Arrivals() for question in maker.directory.questions}
+        for some in self.ask("arrivals"):
+            for question, days in some.items():
+                known[question] += days
+        return {question: due(days, maker.logic.params) for question, days in known.items()}
+
+    def hear(self, schedule: Schedule) -> None:
+        """Have all write down what was heard before each moment due."""
+        list(self.ask("hear", schedule))
+
+    def heard(self, question: str, moment: int) -> Heard:
+        """Who spoke before a moment."""
+        return self._sum("heard", question, moment)
+
+    def expect(self, lesson: Lesson, fit: Fit) -> Counts:
+        """What is expected to have happened under a fit."""
+        return self._sum("expect", lesson, fit)
+
+    def surprise(self, lesson: Lesson, fit: Fit, temperature: float) -> float:
+        """How surprising the rulings are under a temperature, in nats."""
+        return self._sum("surprise", lesson, fit, temperature)
+
+    def forget(self, question: str, moment: int) -> None:
+        """What was heard before a moment is needed no more."""
+        list(self.ask("forget", question, moment))
+
+    def _sum(self, what: str, *given: Any) -> Any:
+        return merged(chain.from_iterable(self.ask(what, *given)))
+
+
+def alone(pupil: Pupil) -> Ask:
+    """Asking the one pupil there is."""
+    return lambda what, *given: [getattr(pupil, what)(*given)]
+
+
+class Pupil:
+    """Hears and counts what lies in some slots; its maker's cache holds all that concerns them.
+
+    What it is asked and what it answers can be pickled, and is no larger than a fit; what it has written down stays
+    with it (``notes``).
+    """
+
+    def __init__(self, maker: Maker, slots: Collection[int] = range(SLOTS), tell: Tell | None = None) -> None:
+        self.maker, self.slots = maker, frozenset(slots)
+        self.tell = tell or (lambda what, done, of: None)
+        directory, params = maker.directory, maker.logic.params
+        states = {question: states_of(directory, question) for question in directory.questions}
+        self.notes = Notes(states, params, slots=self.slots)
+
+    def arrivals(self) -> dict[str, Arrivals]:
+        """Question → when what lies in these slots became known."""
+        codes, envelopes = self.maker.codes, self.maker.envelopes
+        known: dict[str, list[Any]] = {one: [] for one in self.maker.directory.questions if one in codes}
+        for place in envelopes.places():
+            if self._mine(codes.names[place]):
+                records = envelopes.records([place])
+                speaks = np.isin(records["kind"], (CLAIM, EVIDENCE, DISPLAY))
+                for question, some in known.items():
+                    some.append(records["known"][speaks & (records["question"] == codes[question])])
+        return {question: arrivals(np.concatenate(some)) for question, some in known.items() if some}
+
+    def hear(self, schedule: Schedule) -> None:
+        """Write down what was heard before each moment due."""
+        if not any(schedule.values()):
+            return
+        roots = {root: many for root, many in self.maker.roots().items() if slot_of(root) in self.slots}
+        done, total = 0, max(1, sum(roots.values()))
+        for some in self.maker.jobs(roots):
+            self.tell("hearing what is learnt from", done, total)
+            done += sum(roots[root] for root in some)
+            for place, question, rows in _told(self.maker, some, schedule):
+                slot = slot_of(self.maker.families.root(place))
+                for moment, spot in zip(schedule[question], rows, strict=True):
+                    self.notes.write(question, moment, slot, place, spot)
+        self.notes.names = list(self.maker.builder.codes.names)
+
+    def heard(self, question: str, moment: int) -> list[Part[Heard]]:
+        return self.notes.heard(question, moment)
+
+    def expect(self, lesson: Lesson, fit: Fit) -> list[Part[Counts]]:
+        return self.notes.expect(lesson, fit)
+
+    def surprise(self, lesson: Lesson, fit: Fit, temperature: float) -> list[Part[float]]:
+        return self.notes.surprise(lesson, fit, temperature)
+
+    def forget(self, question: str, moment: int) -> None:
+        self.notes.forget(question, moment)
+
+    def _mine(self, place: str) -> bool:
+        """Looks at whole displays are counted once, with the slot that their empty name has."""
+        if len(self.slots) == SLOTS:
+            return True
+        return slot_of(place if place == EVERYWHERE else self.maker.families.root(place)) in self.slots
+
+
+def _told(maker: Maker, roots: Sequence[str], schedule: Schedule) -> Iterator[tuple[str, str, list[Rows]]]:
+    """(place, question, what was heard before each moment due) of every spot of some families."""
     if not maker.known_to_the_kernel():
-        yield from _told_by_the_reference(maker, roots, due)
+        yield from _told_by_the_reference(maker, roots, schedule)
         return
     with np.errstate(over="ignore"):
         judge = maker.judge(roots, replace(maker.logic, learnt=None))
-        for spot in sorted(judge.testimony.spots, key=lambda one: (one.place, one.question)):
-            if due.get(spot.question):
-                yield spot.question, _heard(maker, judge, spot, due[spot.question])
+        for spot in judge.testimony.spots:
+            if schedule.get(spot.question):
+                yield spot.place, spot.question, _heard(maker, judge, spot, schedule[spot.question])
 
 
 def _heard(maker: Maker, judge: Judge, spot: Spot, moments: list[int]) -> list[Rows]:
@@ -114,15 +215,15 @@ def _heard(maker: Maker, judge: Judge, spot: Spot, moments: list[int]) -> list[R
 
 
 def _told_by_the_reference(
-    maker: Maker, roots: Sequence[str], due: dict[str, list[int]]
-) -> Iterator[tuple[str, list[Rows]]]:
+    maker: Maker, roots: Sequence[str], schedule: Schedule
+) -> Iterator[tuple[str, str, list[Rows]]]:
     logic = replace(maker.logic, learnt=None)
     for place in sorted(place for root in roots for place in maker.families.members(root)):
-        for question, moments in due.items():
+        for question, moments in schedule.items():
             case = maker.case(place, question)
             if moments and (case.testimony or case.rulings):
                 heard = (Assembly.known_by(case, logic, moment - 1) for moment in moments)
-                yield question, [rows_of(one, maker.builder.codes) for one in heard]
+                yield place, question, [rows_of(one, maker.builder.codes) for one in heard]
 
 
 # -- kept in a view ------------------------------------------------------------------------------------------

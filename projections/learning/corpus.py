@@ -53,6 +53,7 @@ class Corpus:
     held_weight       (m,)           factor of its rate
     judged_step       (j,)           a step of which somebody ruled
     judged_states     (j, size)      under which states what was ruled is so
+    slot              (spots,)       which of ``slots`` counts a spot, ascending; none given: all are in the first
     ================= ============== =========================================================================
 
     Raises ``ValueError`` for arrays that do not belong together or values out of range.
@@ -74,6 +75,8 @@ class Corpus:
     held_to: Ints = field(default_factory=_ints)
     judged_step: Ints = field(default_factory=_ints)
     judged_states: Flags = field(default_factory=_flags)
+    slot: Ints = field(default_factory=_ints)
+    slots: int = 1
 
     def __post_init__(self) -> None:
         n, m, steps = len(self.step), len(self.held_from), len(self.day)
@@ -83,6 +86,8 @@ class Corpus:
             if not getattr(self, name).size:
                 rows = {"copied": (n,), "fixed": (steps, self.size), "judged_states": (0, self.size)}[name]
                 object.__setattr__(self, name, np.zeros(rows, getattr(self, name).dtype))
+        if not len(self.slot):
+            object.__setattr__(self, "slot", np.zeros(self.spots, np.int64))
         _shaped((n,), step=self.step, voice=self.voice, label=self.label, weight=self.weight)
         _shaped((n,), copied=self.copied)
         _shaped((m,), held_voice=self.held_voice, held_label=self.held_label, held_weight=self.held_weight)
@@ -98,6 +103,10 @@ class Corpus:
             or (np.diff(first) < 0).any()
         ):
             raise ValueError("first: offsets of the spots ascend from 0 to the number of steps")
+        _shaped((self.spots,), slot=self.slot)
+        _within("slot", self.slot, self.slots)
+        if (np.diff(self.slot) < 0).any():
+            raise ValueError("slot: spots of a slot lie together")
         if (np.diff(self.day)[self._within[1:]] <= 0).any():
             raise ValueError("day: steps of a spot ascend strictly")
         _within("step", self.step, steps)
@@ -124,6 +133,11 @@ class Corpus:
     def spot(self) -> Ints:
         """The spot of each step, shape (steps,)."""
         return np.repeat(np.arange(self.spots), np.diff(self.first))
+
+    @cached_property
+    def opening(self) -> Ints:
+        """The first step of every spot that has any."""
+        return self.first[:-1][np.diff(self.first) > 0]
 
     @cached_property
     def gap(self) -> Ints:
@@ -158,13 +172,14 @@ class Corpus:
             held_to=place[self.held_to[held]],
             judged_step=place[self.judged_step[judged]],
             judged_states=self.judged_states[judged],
+            slot=self.slot[spots],
         )
 
     @cached_property
     def _within(self) -> Flags:
         """Whether a step has one before it in its spot, shape (steps,)."""
         within = np.ones(len(self.day), np.bool_)
-        within[self.first[:-1][np.diff(self.first) > 0]] = False
+        within[self.opening] = False
         return within
 
 

@@ -4,11 +4,13 @@ Expectation: one pass of forward-backward over all spots under what is known of 
 Maximisation: counts and prior in closed form (``pooling`` for what is said, copied and prevalent, a Gamma for
 how often displays are redrawn). This is Dawid & Skene (1979) by the EM of Dempster, Laird & Rubin (1977), with a
 prior, copying, displays and motion. The objective is the log posterior over log-shares and log-rates; no iteration
-lowers it. Learning starts from the prior rows, never from saturated beliefs.
+lowers it. Learning starts from the prior rows, never from saturated beliefs. Only expectation asks for the spots,
+which may lie elsewhere (``notes``): maximisation needs nothing but what it counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from projections.learning.corpus import Corpus
 from projections.learning.evidence import Floats
-from projections.learning.expectation import Counts, believe, count, read
+from projections.learning.expectation import Counts, believe, expect, read
 from projections.learning.gaps import Gaps
 from projections.learning.model import Fit, Model
 from projections.learning.pooling import best_logs, group_shares, likeness
@@ -43,36 +45,52 @@ def fit(corpus: Corpus, model: Model, start: Fit | None = None, iterations: int 
     """
     model.check(corpus)
     gaps = Gaps.of(corpus, model.motion)
+    return learn(lambda fit: expect(corpus, gaps, fit), model, corpus.spots, start, iterations)
+
+
+def learn(
+    expected_under: Callable[[Fit], Counts],
+    model: Model,
+    spots: int,
+    start: Fit | None = None,
+    iterations: int = ITERATIONS,
+) -> Fit:
+    """``fit`` from so many spots that are elsewhere: all that is asked of them is what to expect under a fit."""
     fitted = expected(model) if start is None else start.grown(model)
     trace: list[float] = []
     done = 0
     while done < iterations:
-        reading = read(corpus, fitted)
-        beliefs = believe(corpus, gaps, reading, np.exp(fitted.prior_logs))
-        trace.append(float(beliefs.log_scale.sum()) + _drawn(corpus, fitted) + _log_prior(model, fitted))
-        if len(trace) > 1 and trace[-1] - trace[-2] < SETTLED * corpus.spots:
+        counts = expected_under(fitted)
+        trace.append(counts.loglik + _log_prior(model, fitted))
+        if len(trace) > 1 and trace[-1] - trace[-2] < SETTLED * spots:
             break
-        counts = count(corpus, gaps, reading, beliefs, len(model.group), model.rows.shape[2])
         fitted = _maximise(model, counts, fitted)
         done += 1
     return replace(fitted, trace=tuple(trace), iterations=done, temperature=model.temperature_prior[0])
 
 
 def infer(
-    corpus: Corpus, model: Model, fit: Fit, temperature: float | None = None, *, smooth: bool = True
+    corpus: Corpus,
+    model: Model,
+    fit: Fit,
+    temperature: float | None = None,
+    gaps: Gaps | None = None,
+    *,
+    smooth: bool = True,
 ) -> Belief:
     """Beliefs under what was learnt, its evidence tempered; ``temperature`` is the fit's own where None.
 
     Divided by it are the logs of observations and displays and of what was learnt of the prevalence; not the
     motion, the prior and rulings. The fit may know fewer voices than the model. Without ``smooth`` both beliefs are
-    the filtered ones. Raises ``ValueError`` where corpus, model and fit do not belong together.
+    the filtered ones. ``gaps`` spares sorting those of the corpus again. Raises ``ValueError`` where corpus, model and
+    fit do not belong together.
     """
     model.check(corpus)
     fit = fit.grown(model)
     power = 1 / (fit.temperature if temperature is None else temperature)
     prior_logs = np.log(model.prior)
     prior = np.exp(prior_logs + power * (fit.prior_logs - prior_logs))
-    gaps = Gaps.of(corpus, model.motion)
+    gaps = gaps or Gaps.of(corpus, model.motion)
     found = believe(corpus, gaps, read(corpus, fit), prior / prior.sum(), power, smooth=smooth)
     return Belief(found.filtered, found.smoothed, float(found.log_scale.sum()))
 
@@ -138,9 +156,3 @@ def _log_prior(model: Model, fit: Fit) -> float:
         + likeness(model.prevalence_strength, model.prior, fit.prior_logs)
         + float(refreshed.sum())
     )
-
-
-def _drawn(corpus: Corpus, fit: Fit) -> float:
-    """The log-likelihood of how often displays were redrawn, which is the same under every state."""
-    redrawn = corpus.evidence.redrawn
-    return float((redrawn * np.log(fit.refresh[: len(redrawn)])).sum())

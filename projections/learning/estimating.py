@@ -1,4 +1,4 @@
-"""From a transcript to an estimate: how each source speaks, as far as what was heard tells.
+"""From what was heard to an estimate: how each source speaks, as far as that tells.
 
 Groups are the relations of sources to the parties, once for what is said and once for what is shown; their
 expected rows are those of the parameter table, written for "own side" and "other side", so that swapping the
@@ -7,8 +7,9 @@ parties mirrors everything that is learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,26 +17,39 @@ from projections.belief.labels import NOTHING, Label, States
 from projections.belief.motion import generator
 from projections.belief.params import Params
 from projections.belief.voices import Estimate, Numbers, assumed
-from projections.learning.calibration import calibrated
-from projections.learning.em import fit
+from projections.learning.calibration import tempered
+from projections.learning.em import learn
 from projections.learning.evidence import Ints
+from projections.learning.expectation import Counts
 from projections.learning.model import Fit, Model
-from projections.learning.transcript import Transcript, coarse_label
+from projections.learning.notes import Heard, Lesson, Voice
+from projections.learning.transcript import coarse_label
 
 #: Learnt logs are kept to so many decimals, which two machines agree on.
 _DECIMALS = 6
 
 
-class Taught(NamedTuple):
-    """What the last estimate of a question leaves to the next: voices by number, and what was learnt of them."""
+class Counters(Protocol):
+    """Who counts all that was heard, wherever it lies (``lessons.Class``)."""
 
-    voices: Ints = np.zeros(0, np.int64)
+    def expect(self, lesson: Lesson, fit: Fit) -> Counts:
+        """What is expected to have happened under a fit."""
+
+    def surprise(self, lesson: Lesson, fit: Fit, temperature: float) -> float:
+        """How surprising the rulings are under a temperature, in nats."""
+
+
+class Taught(NamedTuple):
+    """What the last estimate of a question leaves to the next: voices in order, and what was learnt of them."""
+
+    voices: tuple[Voice, ...] = ()
     fit: Fit | None = None
 
 
 def estimate(
-    transcript: Transcript,
-    name_of: Sequence[str],
+    counters: Counters,
+    heard: Heard,
+    question: str,
     relation_of: Callable[[str], int | None],
     states: States,
     params: Params,
@@ -43,34 +57,32 @@ def estimate(
     position: int,
     before: Taught,
 ) -> tuple[Estimate, Taught]:
-    """What a transcript of all that was known before ``known`` teaches, going on from what was learnt ``before``.
-    ``name_of`` tells a source by its code."""
-    neutral = assumed(states, None, params)
-    coarse = coarse_label(states)
-    heard = neutral.spoken[states.labels()[coarse]] if coarse >= 0 else np.zeros(len(states))
-    looks = np.array([params.throughout_rate / max(params.standing_rate, 1e-9), 1.0])
-    corpus, voices = transcript.corpus(states, heard, looks, before.voices)
-    sources = [name_of[voice // 2] for voice in voices.tolist()]
-    shows = (voices % 2).astype(bool)
+    """What all that was ``heard`` before ``known`` teaches, going on from what was learnt ``before``.
+
+    Voices are numbered in the order of their ids behind those known before: by nothing that hangs on who counts.
+    """
+    voices = before.voices + tuple(sorted(heard.voices.difference(before.voices)))
     groups = len(states.parties) + 1
-    relations = [relation_of(source) for source in sources]
+    relations = [relation_of(source) for source, _ in voices]
+    shows = np.array([shown for _, shown in voices], np.int64)
     group = np.array([0 if one is None else one + 1 for one in relations], np.int64) + groups * shows
-    model = model_of(states, params, group)
-    learnt = calibrated(corpus, model, fit(corpus, model, before.fit, params.learning_rounds))
+    lesson = Lesson(question, known, voices, model_of(states, params, group))
+    learnt = learn(
+        partial(counters.expect, lesson), lesson.model, heard.spots, before.fit, params.learning_rounds
+    )
+    surprise = partial(counters.surprise, lesson, learnt) if heard.rulings else None
+    learnt = tempered(lesson.model, learnt, surprise)
     logs = np.concatenate([learnt.group_logs, learnt.logs])
     copies = np.concatenate([learnt.group_copy, learnt.copy_rate])
     looks_again = np.concatenate([np.full(2 * groups, params.standing_rate), learnt.refresh])
-    tables = [
-        (source, shown, 2 * groups + n) for n, (source, shown) in enumerate(zip(sources, shows, strict=True))
-    ]
     made = Estimate(
         known=known,
         position=position,
-        heard=len(corpus.step),
+        heard=heard.utterances,
         logs=np.round(_filled(logs, states), _DECIMALS),
         rates=np.round(np.stack([copies, looks_again], axis=1), _DECIMALS),
-        spoken={source: n for source, shown, n in tables if not shown},
-        shown={source: n for source, shown, n in tables if shown},
+        spoken={source: 2 * groups + n for n, (source, shown) in enumerate(voices) if not shown},
+        shown={source: 2 * groups + n for n, (source, shown) in enumerate(voices) if shown},
         temperature=round(learnt.temperature, _DECIMALS),
     )
     return made, Taught(voices, learnt)

@@ -2,8 +2,11 @@
 
 Observations that weigh alike under whatever is learnt (same voice, label and kind of repeat) are one *cell*, so a
 table of one row for each cell speaks for all of them: its product with a sparse matrix is the evidence on every
-step, and the product of the transposed matrix with the beliefs is what is counted for every cell. Displays
+step, and the product of a transposed matrix with the beliefs is what is counted for every cell. Displays
 likewise: those in force together are one *combination*, which acts on every gap in which they are.
+
+What is looked up is shared by all slots, what is counted is counted slot by slot: every cell of every slot has a
+*tally* of its own, every combination in a slot a *stretch*.
 """
 
 from __future__ import annotations
@@ -22,6 +25,17 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
+class Tallies(NamedTuple):
+    """Where things of several slots are counted: ``slot`` and ``of``, the number of what is counted there."""
+
+    slot: Ints
+    of: Ints
+
+    def places(self, size: int, of: Ints) -> Ints:
+        """Each one's place in a table of ``size`` rows for every slot, where ``of`` (n,) is its row."""
+        return self.slot * size + of[self.of]
+
+
 class Evidence(NamedTuple):
     """Cells and where they speak; see the module. Rows of ``said`` are steps, of ``shown`` combinations."""
 
@@ -29,34 +43,56 @@ class Evidence(NamedTuple):
     label: Ints  # (cells,)
     copied: Ints  # (cells,)
     said: csr_array  # (steps, cells): summed weights of the observations
-    said_t: csr_array
+    tallies: Tallies  # of cells
+    told: csr_array  # (tallies, steps): the same weights
     held_voice: Ints  # (display cells,)
     held_label: Ints
     shown: csr_array  # (combinations, display cells): summed weights of the displays in force together
     combination: Ints  # (steps,): what is in force in the gap before a step; 0 is nothing
-    redrawn: Floats  # (voices,): weights of the displays drawn in place of another label by the same voice
+    stretches: Tallies  # of combinations
+    stretch: Ints  # (steps in whose gap something is in force,)
+    redrawn: tuple[
+        Ints, Ints, Floats
+    ]  # slot, voice and weight: displays drawn in place of another of their voice
 
     @classmethod
     def of(cls, corpus: Corpus) -> Evidence:
         steps = len(corpus.day)
+        slot = corpus.slot[corpus.spot]
         labels = 1 + max(corpus.label.max(initial=0), corpus.held_label.max(initial=0))
         cell, cell_of = _distinct((corpus.voice * labels + corpus.label) * 3 + corpus.copied)
-        said = csr_array((corpus.weight, (corpus.step, cell_of)), shape=(steps, len(cell)))
-        said.sum_duplicates()
+        tallies, tally_of = _tallied(slot[corpus.step], cell_of, len(cell))
         held, held_of = _distinct(corpus.held_voice * labels + corpus.held_label)
         shown, combination = _combinations(corpus, held_of, len(held))
+        during = np.flatnonzero(combination)
+        stretches, stretch = _tallied(slot[during], combination[during], shown.shape[0])
         return cls(
             cell // 3 // labels,
             cell // 3 % labels,
             cell % 3,
-            said,
-            said.T.tocsr(),
+            _sparse(corpus.weight, corpus.step, cell_of, (steps, len(cell))),
+            tallies,
+            _sparse(corpus.weight, tally_of, corpus.step, (len(tallies.of), steps)),
             held // labels,
             held % labels,
             shown,
             combination,
-            _redrawn(corpus),
+            stretches,
+            stretch,
+            _redrawn(corpus, slot),
         )
+
+
+def _sparse(weights: Floats, row: Ints, column: Ints, shape: tuple[int, int]) -> csr_array:
+    made = csr_array((weights, (row, column)), shape=shape)
+    made.sum_duplicates()
+    return made
+
+
+def _tallied(slot: Ints, of: Ints, size: int) -> tuple[Tallies, Ints]:
+    """Whatever is found in each slot, in order; and which of these each one is. ``of`` has values below ``size``."""
+    found, where = _distinct(slot * size + of)
+    return Tallies(found // max(size, 1), found % max(size, 1)), where
 
 
 def _combinations(corpus: Corpus, cell: Ints, cells: int) -> tuple[csr_array, Ints]:
@@ -87,14 +123,13 @@ def _combinations(corpus: Corpus, cell: Ints, cells: int) -> tuple[csr_array, In
     return active[chosen], np.repeat(number.reshape(-1), np.diff(np.append(turns, steps)))
 
 
-def _redrawn(corpus: Corpus) -> Floats:
-    """How often each voice redrew: a display begins on the step on which another one of its voice ended."""
-    voices = 1 + int(corpus.held_voice.max(initial=-1))
+def _redrawn(corpus: Corpus, slot: Ints) -> tuple[Ints, Ints, Floats]:
+    """Where each voice redrew: a display begins on the step on which another one of its voice ended."""
     steps, labels = len(corpus.day), 1 + int(corpus.held_label.max(initial=0))
     shown = corpus.held_voice * labels + corpus.held_label
     ended = np.isin(corpus.held_voice * steps + corpus.held_from, corpus.held_voice * steps + corpus.held_to)
     ended &= ~np.isin(shown * steps + corpus.held_from, shown * steps + corpus.held_to)
-    return np.bincount(corpus.held_voice[ended], corpus.held_weight[ended], voices).astype(np.float64)
+    return slot[corpus.held_from[ended]], corpus.held_voice[ended], corpus.held_weight[ended]
 
 
 def _distinct(keys: Ints) -> tuple[Ints, Ints]:

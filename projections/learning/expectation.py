@@ -7,19 +7,26 @@ Where a voice may have copied an earlier utterance l₀,
 and the share of it that was copied, ρ·1[…]/p(l | k), says nothing of C. A display that stays up gives itself away
 at the rate μ·(1 − C[k, l]) in state k, and is silently redrawn at μ·C[k, l]: with the expected time in each state
 (``gaps``) that is as many utterances of l as it was redrawn.
+
+Counts are sums over slots (``slots``), each of which hangs on its own spots alone and on the order in which voices
+are numbered.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from projections.learning.corpus import FRESH, IMPLIED, Corpus
 from projections.learning.evidence import Floats, Ints
 from projections.learning.gaps import Gaps
 from projections.learning.model import Fit
 from projections.learning.scan import Scan, gather, scan
+from projections.learning.slots import added
 
 
 class Reading(NamedTuple):
@@ -36,12 +43,13 @@ class Reading(NamedTuple):
     rates: Floats
 
 
-class Counts(NamedTuple):
-    """What is expected to have happened.
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """What is expected to have happened. Counts of different spots add up.
 
     ``labels`` (voices, K, L): own utterances. ``copies`` (voices, 2): repeats that were copied, and that were not.
     ``redrawn`` (voices,): redrawings of displays in ``exposure`` (voices,) units of time. ``opening`` (K,): spots
-    by the state that they begin in.
+    by the state that they begin in. ``loglik``: how likely all that was said is.
     """
 
     labels: Floats
@@ -49,6 +57,17 @@ class Counts(NamedTuple):
     redrawn: Floats
     exposure: Floats
     opening: Floats
+    loglik: float
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.labels + other.labels,
+            self.copies + other.copies,
+            self.redrawn + other.redrawn,
+            self.exposure + other.exposure,
+            self.opening + other.opening,
+            self.loglik + other.loglik,
+        )
 
 
 def read(corpus: Corpus, fit: Fit) -> Reading:
@@ -75,47 +94,83 @@ def believe(
     evidence = corpus.evidence.said @ (reading.said * power) + corpus.fixed
     rates = reading.rates * power
     if not gaps.motion.static:
-        return scan(evidence, gaps.moves(rates, prior), smooth=smooth)
+        return scan(evidence, gaps.moves(rates, prior), gaps.cut, smooth=smooth)
     if len(gaps.shown):
         evidence += gaps.quiet(rates)
     return gather(evidence, corpus.first, prior, smooth=smooth)
 
 
-def count(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan, voices: int, labels: int) -> Counts:
-    """Count what the beliefs say happened."""
-    cells = corpus.evidence
-    spoken = cells.said_t @ beliefs.smoothed
-    own = spoken * reading.fresh
-    table = _tabled(cells.voice * labels + cells.label, own, voices * labels)
-    repeats = cells.copied != FRESH
-    voice = cells.voice[repeats]
-    copies = np.zeros((voices, 2))
-    copies[:, 0] = np.bincount(voice, (spoken - own)[repeats].sum(axis=1), voices)
-    copies[:, 1] = np.bincount(voice, own[repeats].sum(axis=1), voices)
-    redrawn: Floats = np.zeros(voices)
-    exposure: Floats = np.zeros(voices)
+def expect(corpus: Corpus, gaps: Gaps, fit: Fit) -> Counts:
+    """Read a corpus under what is known, and count; ``fit`` knows every voice in it."""
+    reading = read(corpus, fit)
+    return count(corpus, gaps, reading, believe(corpus, gaps, reading, np.exp(fit.prior_logs)), fit)
+
+
+def count(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan, fit: Fit) -> Counts:
+    """Count what the beliefs say happened: slot by slot, and these added up."""
+    cells, size = corpus.evidence, corpus.size
+    voices, _, labels = fit.logs.shape
+    spoken = cells.told @ beliefs.smoothed
+    own = spoken * reading.fresh[cells.tallies.of]
+    table = _tabled(corpus, cells.tallies.places(voices * labels, cells.voice * labels + cells.label),
+                    own, voices * labels)  # fmt: skip
+    repeats = (cells.copied != FRESH)[cells.tallies.of]
+    copying = np.stack([_across((spoken - own)[repeats]), _across(own[repeats])], axis=1)
+    copies = _tabled(corpus, cells.tallies.places(voices, cells.voice)[repeats], copying, voices)
+    redrawn, exposure = np.zeros((2, corpus.slots, voices))
+    drawn = np.zeros(corpus.slots)
     if len(gaps.shown):
-        time = cells.shown.T @ _occupied(corpus, gaps, reading, beliefs)
-        silent = time * reading.hidden
-        table += _tabled(cells.held_voice * labels + cells.held_label, silent, voices * labels)
-        redrawn += np.bincount(cells.held_voice, silent.sum(axis=1), voices)
-        redrawn[: len(cells.redrawn)] += cells.redrawn
-        exposure += np.bincount(cells.held_voice, time.sum(axis=1), voices)
-    opening = beliefs.smoothed[corpus.first[:-1][np.diff(corpus.first) > 0]].sum(axis=0)
-    counts = np.ascontiguousarray(table.reshape(voices, labels, table.shape[1]).transpose(0, 2, 1))
-    return Counts(counts, copies, redrawn, exposure, opening)
+        which, held, weight = _expanded(cells.shown[cells.stretches.of])
+        time = _occupied(corpus, gaps, reading, beliefs)[which] * weight[:, None]
+        silent = time * reading.hidden[held]
+        slot, voice = cells.stretches.slot[which], cells.held_voice[held]
+        table += _tabled(
+            corpus, (slot * voices + voice) * labels + cells.held_label[held], silent, voices * labels
+        )
+        both = np.stack([_across(silent), _across(time)], axis=1)
+        redrawn, exposure = np.moveaxis(_tabled(corpus, slot * voices + voice, both, voices), 2, 0)
+        slot, voice, weight = cells.redrawn
+        redrawn = redrawn + np.bincount(slot * voices + voice, weight, redrawn.size).reshape(redrawn.shape)
+        drawn = np.bincount(slot, weight * np.log(fit.refresh[voice]), corpus.slots)
+    spots = corpus.slot[corpus.spot[corpus.opening]]
+    opening = _tabled(corpus, spots, beliefs.smoothed[corpus.opening], 1)
+    loglik = np.bincount(corpus.slot[corpus.spot], beliefs.log_scale, corpus.slots) + drawn
+    counts = added(table).reshape(voices, labels, size).transpose(0, 2, 1)
+    return Counts(
+        np.ascontiguousarray(counts),
+        added(copies),
+        added(redrawn),
+        added(exposure),
+        added(opening)[0],
+        float(added(loglik)),
+    )
 
 
 def _occupied(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan) -> Floats:
-    """Expected time in each state while each combination of displays was in force, (combinations, K)."""
+    """Expected time in each state during each stretch, (stretches, K)."""
     after = gaps.shown
     if gaps.motion.static:
         time = beliefs.smoothed[after] * corpus.gap[after, None]
     else:
         time = gaps.occupied(reading.rates, beliefs.filtered[after - 1], beliefs.ahead[after])
-    return _tabled(corpus.evidence.combination[after], time, len(reading.rates))
+    cells = corpus.evidence
+    return _summed(cells.stretch, time, len(cells.stretches.of))
 
 
-def _tabled(places: Ints, rows: Floats, size: int) -> Floats:
-    """The sum of the rows that fall on each place, (size, K)."""
+def _expanded(rows: csr_array) -> tuple[Ints, Ints, Floats]:
+    """Row, column and value of everything in a sparse matrix, row by row."""
+    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), rows.indices, rows.data
+
+
+def _tabled(corpus: Corpus, places: Ints, rows: Floats, size: int) -> Floats:
+    """The sum of the rows that fall on each place, (slots, size, columns)."""
+    return _summed(places, rows, corpus.slots * size).reshape(corpus.slots, size, -1)
+
+
+def _summed(places: Ints, rows: Floats, size: int) -> Floats:
+    """The sum of the rows that fall on each place, one after the other: (size, columns)."""
     return np.stack([np.bincount(places, column, size) for column in rows.T], axis=1).astype(np.float64)
+
+
+def _across(rows: Floats) -> Floats:
+    return np.asarray(reduce(np.add, rows.T))

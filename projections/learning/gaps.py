@@ -14,6 +14,8 @@ The expected time that the state spends in z during a gap, given what is known o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ from scipy.linalg import expm
 from projections.belief.motion import Motion
 from projections.learning.corpus import Corpus
 from projections.learning.evidence import Floats, Ints
-from projections.learning.scan import Moves
+from projections.learning.scan import Cut, Moves
 
 TINY = 1e-100
 """Stands in for a probability of change that rounding has made 0 or negative."""
@@ -33,7 +35,7 @@ class Gaps(NamedTuple):
     """The gaps of a corpus, sorted into kinds: number 0 is no gap but the first step of a spot.
 
     ``kind`` (steps,); ``combination`` and ``dt`` (kinds − 1,): what is displayed in a kind of gap, and how long.
-    ``shown`` (n,): the steps before which something is displayed.
+    ``shown`` (n,): the steps before which something is displayed. ``cut``: how a scan goes about the steps.
     """
 
     motion: Motion
@@ -41,6 +43,7 @@ class Gaps(NamedTuple):
     combination: Ints
     dt: Floats
     shown: Ints
+    cut: Cut | None = None
 
     @classmethod
     def of(cls, corpus: Corpus, motion: Motion) -> Gaps:
@@ -51,7 +54,9 @@ class Gaps(NamedTuple):
         if not len(found) or found[0] != 0:
             found, kind = np.concatenate([[0], found]), kind + 1
         shown = np.flatnonzero(combination)
-        return cls(motion, kind, found[1:] % many, (found[1:] // many).astype(np.float64), shown)
+        # A gap is days long, so kind 0 is the first steps of spots and nothing else.
+        cut = None if motion.static else Cut.of(kind)
+        return cls(motion, kind, found[1:] % many, (found[1:] // many).astype(np.float64), shown, cut)
 
     def moves(self, rates: Floats, prior: Floats) -> Moves:
         """The matrices of all kinds; ``rates`` (combinations, states): how fast displays give themselves away."""
@@ -81,12 +86,7 @@ class Gaps(NamedTuple):
         values = values - values.max(axis=1, keepdims=True)
         used, at = np.unique(kind, return_inverse=True)
         integral = _integrals(values[self.combination[used]], self.dt[used])[at]
-        left = np.einsum("ni,nia->na", entering, u[combination])
-        right = np.einsum("naj,nj->na", w[combination], leaving)
-        core = left[:, :, None] * integral * right[:, None, :]
-        time = np.einsum("naz,nab,nzb->nz", w[combination], core, u[combination])
-        time = np.maximum(time, 0.0)
-        return np.asarray(time / time.sum(axis=1, keepdims=True) * dt[:, None])
+        return _scaled(_spent(entering, u[combination], integral, w[combination], leaving), dt)
 
     def _matrices(self, rates: Floats) -> tuple[Floats, Floats]:
         """expm((Q − diag(rates))·dt) for every kind, as (kinds, states, states) and the log of a factor."""
@@ -94,7 +94,8 @@ class Gaps(NamedTuple):
             values, u, w = self._bases(rates)
             top = values.max(axis=1)
             powers = np.exp((values - top[:, None])[self.combination] * self.dt[:, None])
-            matrices = (u[self.combination] * powers[:, None, :]) @ w[self.combination]
+            left, right = u[self.combination] * powers[:, None, :], w[self.combination]
+            matrices = _summed(left[:, :, a, None] * right[:, a, None, :] for a in range(self.motion.size))
             scale = np.where(self.combination > 0, top[self.combination] * self.dt, 0.0)
         else:
             least = rates.min(axis=1)
@@ -127,9 +128,34 @@ class Gaps(NamedTuple):
             block[:, :size, :size] = block[:, size:, size:] = generators
             block[:, z, size + z] = 1.0
             integral = expm(block * self.dt[used, None, None])[:, :size, size:]
-            time[:, z] = np.einsum("ni,nij,nj->n", entering, integral[at], leaving)
-        time = np.maximum(time, 0.0)
-        return np.asarray(time / time.sum(axis=1, keepdims=True) * self.dt[kind, None])
+            terms = entering[:, :, None] * integral[at] * leaving[:, None, :]
+            time[:, z] = _summed(terms.reshape(len(terms), -1).T)
+        return _scaled(time, self.dt[kind])
+
+
+def _spent(entering: Floats, u: Floats, integral: Floats, w: Floats, leaving: Floats) -> Floats:
+    """Σ α_i·U_ia·W_az·I_ab·U_zb·W_bj·b_j, (n, states) by z: sums written out, each gap by itself."""
+    states = range(entering.shape[1])
+    u, w, integral = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (u, w, integral))
+    into, out = np.ascontiguousarray(entering.T), np.ascontiguousarray(leaving.T)
+    left = [_summed(into[i] * u[i, a] for i in states) for a in states]
+    right = [_summed(w[b, j] * out[j] for j in states) for b in states]
+    core = [[left[a] * integral[a, b] * right[b] for b in states] for a in states]
+    return np.stack(
+        [_summed(w[a, z] * _summed(core[a][b] * u[z, b] for b in states) for a in states) for z in states],
+        axis=1,
+    )
+
+
+def _scaled(time: Floats, dt: Floats) -> Floats:
+    """Shares made days; rounding may have left some below 0."""
+    time = np.maximum(time, 0.0)
+    return np.asarray(time * (dt / _summed(time.T))[:, None])
+
+
+def _summed(terms: Iterable[Floats]) -> Floats:
+    """One after the other: numpy's own sums along an axis hang on how many rows there are."""
+    return reduce(np.add, terms)
 
 
 def _integrals(values: Floats, dt: Floats) -> NDArray[np.float64]:

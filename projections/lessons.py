@@ -106,22 +106,22 @@ class Class:
 
     def heard(self, question: str, moment: int) -> Heard:
         """Who spoke before a moment."""
-        return self._sum("heard", question, moment)
+        return merged(self._parts("heard", question, moment))
 
     def expect(self, lesson: Lesson, fit: Fit) -> Counts:
         """What is expected to have happened under a fit."""
-        return self._sum("expect", lesson, fit)
+        return merged(self._parts("expect", lesson, fit))
 
     def surprise(self, lesson: Lesson, fit: Fit, temperature: float) -> float:
         """How surprising the rulings are under a temperature, in nats."""
-        return self._sum("surprise", lesson, fit, temperature)
+        return merged(self._parts("surprise", lesson, fit, temperature))
 
     def forget(self, question: str, moment: int) -> None:
         """What was heard before a moment is needed no more."""
         list(self.ask("forget", question, moment))
 
-    def _sum(self, what: str, *given: Any) -> Any:
-        return merged(chain.from_iterable(self.ask(what, *given)))
+    def _parts(self, what: str, *given: Any) -> Iterator[Any]:
+        return chain.from_iterable(self.ask(what, *given))
 
 
 def alone(pupil: Pupil) -> Ask:

@@ -52,7 +52,7 @@ class Ruled(NamedTuple):
         beliefs = infer(corpus, model, fit, temperature, self.gaps).smoothed[corpus.judged_step]
         p = reduce(np.add, (beliefs * corpus.judged_states).T)
         slot = corpus.slot[corpus.spot[corpus.judged_step]]
-        return float(added(np.bincount(slot, -np.log(np.maximum(p, LEAST)), corpus.slots)))
+        return added(np.bincount(slot, -np.log(np.maximum(p, LEAST)), corpus.slots).astype(np.float64))
 
 
 def calibrated(corpus: Corpus, model: Model, fit: Fit) -> Fit:

@@ -5,8 +5,8 @@ table of one row for each cell speaks for all of them: its product with a sparse
 step, and the product of a transposed matrix with the beliefs is what is counted for every cell. Displays
 likewise: those in force together are one *combination*, which acts on every gap in which they are.
 
-What is looked up is shared by all slots, what is counted is counted slot by slot: every cell of every slot has a
-*tally* of its own, every combination in a slot a *stretch*.
+What is looked up is shared by all slots, what is counted is counted slot by slot: every cell has a *tally* in every
+slot where it speaks, every combination a *stretch* in every slot where it acts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from projections.learning.slots import Tree, distinct
+
 if TYPE_CHECKING:
     from projections.learning.corpus import Corpus
 
@@ -25,61 +27,85 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-class Tallies(NamedTuple):
-    """Where things of several slots are counted: ``slot`` and ``of``, the number of what is counted there."""
+class During(NamedTuple):
+    """Every display in force in every stretch: which stretch, which display cell, and the summed weight."""
+
+    stretch: Ints
+    held: Ints
+    weight: Floats
+
+
+class Redrawn(NamedTuple):
+    """Displays drawn in place of another of their voice."""
 
     slot: Ints
-    of: Ints
-
-    def places(self, size: int, of: Ints) -> Ints:
-        """Each one's place in a table of ``size`` rows for every slot, where ``of`` (n,) is its row."""
-        return self.slot * size + of[self.of]
+    voice: Ints
+    weight: Floats
 
 
 class Evidence(NamedTuple):
     """Cells and where they speak; see the module. Rows of ``said`` are steps, of ``shown`` combinations."""
 
+    labels: int  # how many are told apart here
     voice: Ints  # (cells,)
     label: Ints  # (cells,)
     copied: Ints  # (cells,)
     said: csr_array  # (steps, cells): summed weights of the observations
-    tallies: Tallies  # of cells
+    tally: Ints  # (tallies,): the cell of each
     told: csr_array  # (tallies, steps): the same weights
     held_voice: Ints  # (display cells,)
     held_label: Ints
     shown: csr_array  # (combinations, display cells): summed weights of the displays in force together
     combination: Ints  # (steps,): what is in force in the gap before a step; 0 is nothing
-    stretches: Tallies  # of combinations
+    stretches: int  # how many
     stretch: Ints  # (steps in whose gap something is in force,)
-    redrawn: tuple[
-        Ints, Ints, Floats
-    ]  # slot, voice and weight: displays drawn in place of another of their voice
+    during: During
+    redrawn: Redrawn
+    utterances: Tree  # of tallies and what is in force during stretches, by voice · labels + label
+    repeats: Ints  # (n,): the tallies of repeats
+    copies: Tree  # of these, by voice
+    displays: Tree  # of what is in force during stretches and of what was redrawn, by voice
 
     @classmethod
     def of(cls, corpus: Corpus) -> Evidence:
         steps = len(corpus.day)
-        slot = corpus.slot[corpus.spot]
+        slots, slot = corpus.slots, corpus.slot[corpus.spot]
         labels = 1 + max(corpus.label.max(initial=0), corpus.held_label.max(initial=0))
-        cell, cell_of = _distinct((corpus.voice * labels + corpus.label) * 3 + corpus.copied)
-        tallies, tally_of = _tallied(slot[corpus.step], cell_of, len(cell))
-        held, held_of = _distinct(corpus.held_voice * labels + corpus.held_label)
+        voices = 1 + max(corpus.voice.max(initial=0), corpus.held_voice.max(initial=0))
+        cell, cell_of = distinct((corpus.voice * labels + corpus.label) * 3 + corpus.copied)
+        tallies, tally_of = distinct(slot[corpus.step] * len(cell) + cell_of)
+        held, held_of = distinct(corpus.held_voice * labels + corpus.held_label)
         shown, combination = _combinations(corpus, held_of, len(held))
-        during = np.flatnonzero(combination)
-        stretches, stretch = _tallied(slot[during], combination[during], shown.shape[0])
+        acts = np.flatnonzero(combination)
+        stretches, stretch = distinct(slot[acts] * shown.shape[0] + combination[acts])
+        inside = shown[stretches % shown.shape[0]]
+        which = np.repeat(np.arange(len(stretches)), np.diff(inside.indptr))
+        redrawn = _redrawn(corpus, slot)
+        tally_slot, tally = np.divmod(tallies, max(len(cell), 1))
+        held_slot = (stretches // shown.shape[0])[which]
+        repeats = np.flatnonzero(cell[tally] % 3 != 0)
+        utterances = np.concatenate([cell[tally] // 3, held[inside.indices]])
+        redrawing = np.concatenate([held[inside.indices] // labels, redrawn.voice])
         return cls(
+            labels,
             cell // 3 // labels,
             cell // 3 % labels,
             cell % 3,
             _sparse(corpus.weight, corpus.step, cell_of, (steps, len(cell))),
-            tallies,
-            _sparse(corpus.weight, tally_of, corpus.step, (len(tallies.of), steps)),
+            tally,
+            _sparse(corpus.weight, tally_of, corpus.step, (len(tallies), steps)),
             held // labels,
             held % labels,
             shown,
             combination,
-            stretches,
+            len(stretches),
             stretch,
-            _redrawn(corpus, slot),
+            During(which, inside.indices, inside.data),
+            redrawn,
+            Tree.of(np.concatenate([tally_slot, held_slot]), utterances, slots, voices * labels),
+            repeats,
+            Tree.of(tally_slot[repeats], cell[tally[repeats]] // 3 // labels, slots, voices),
+            Tree.of(np.concatenate([held_slot, redrawn.slot]), redrawing, slots, voices),
         )
 
 
@@ -87,12 +113,6 @@ def _sparse(weights: Floats, row: Ints, column: Ints, shape: tuple[int, int]) ->
     made = csr_array((weights, (row, column)), shape=shape)
     made.sum_duplicates()
     return made
-
-
-def _tallied(slot: Ints, of: Ints, size: int) -> tuple[Tallies, Ints]:
-    """Whatever is found in each slot, in order; and which of these each one is. ``of`` has values below ``size``."""
-    found, where = _distinct(slot * size + of)
-    return Tallies(found // max(size, 1), found % max(size, 1)), where
 
 
 def _combinations(corpus: Corpus, cell: Ints, cells: int) -> tuple[csr_array, Ints]:
@@ -123,21 +143,10 @@ def _combinations(corpus: Corpus, cell: Ints, cells: int) -> tuple[csr_array, In
     return active[chosen], np.repeat(number.reshape(-1), np.diff(np.append(turns, steps)))
 
 
-def _redrawn(corpus: Corpus, slot: Ints) -> tuple[Ints, Ints, Floats]:
+def _redrawn(corpus: Corpus, slot: Ints) -> Redrawn:
     """Where each voice redrew: a display begins on the step on which another one of its voice ended."""
     steps, labels = len(corpus.day), 1 + int(corpus.held_label.max(initial=0))
     shown = corpus.held_voice * labels + corpus.held_label
     ended = np.isin(corpus.held_voice * steps + corpus.held_from, corpus.held_voice * steps + corpus.held_to)
     ended &= ~np.isin(shown * steps + corpus.held_from, shown * steps + corpus.held_to)
-    return slot[corpus.held_from[ended]], corpus.held_voice[ended], corpus.held_weight[ended]
-
-
-def _distinct(keys: Ints) -> tuple[Ints, Ints]:
-    """The distinct keys in order, and the position of each key among them; without sorting where that is dear."""
-    top = int(keys.max(initial=-1)) + 1
-    if top > 8 * len(keys) + 1024:
-        found, where = np.unique(keys, return_inverse=True)
-        return found, where.reshape(-1)
-    present = np.zeros(top, np.bool_)
-    present[keys] = True
-    return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
+    return Redrawn(slot[corpus.held_from[ended]], corpus.held_voice[ended], corpus.held_weight[ended])

@@ -19,7 +19,6 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from projections.learning.corpus import FRESH, IMPLIED, Corpus
 from projections.learning.evidence import Floats, Ints
@@ -108,69 +107,48 @@ def expect(corpus: Corpus, gaps: Gaps, fit: Fit) -> Counts:
 
 def count(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan, fit: Fit) -> Counts:
     """Count what the beliefs say happened: slot by slot, and these added up."""
-    cells, size = corpus.evidence, corpus.size
+    cells, size, slots = corpus.evidence, corpus.size, corpus.slots
     voices, _, labels = fit.logs.shape
-    spoken = cells.told @ beliefs.smoothed
-    own = spoken * reading.fresh[cells.tallies.of]
-    table = _tabled(corpus, cells.tallies.places(voices * labels, cells.voice * labels + cells.label),
-                    own, voices * labels)  # fmt: skip
-    repeats = (cells.copied != FRESH)[cells.tallies.of]
-    copying = np.stack([_across((spoken - own)[repeats]), _across(own[repeats])], axis=1)
-    copies = _tabled(corpus, cells.tallies.places(voices, cells.voice)[repeats], copying, voices)
-    redrawn, exposure = np.zeros((2, corpus.slots, voices))
-    drawn = np.zeros(corpus.slots)
-    if len(gaps.shown):
-        which, held, weight = _expanded(cells.shown[cells.stretches.of])
-        time = _occupied(corpus, gaps, reading, beliefs)[which] * weight[:, None]
-        silent = time * reading.hidden[held]
-        slot, voice = cells.stretches.slot[which], cells.held_voice[held]
-        table += _tabled(
-            corpus, (slot * voices + voice) * labels + cells.held_label[held], silent, voices * labels
-        )
-        both = np.stack([_across(silent), _across(time)], axis=1)
-        redrawn, exposure = np.moveaxis(_tabled(corpus, slot * voices + voice, both, voices), 2, 0)
-        slot, voice, weight = cells.redrawn
-        redrawn = redrawn + np.bincount(slot * voices + voice, weight, redrawn.size).reshape(redrawn.shape)
-        drawn = np.bincount(slot, weight * np.log(fit.refresh[voice]), corpus.slots)
-    spots = corpus.slot[corpus.spot[corpus.opening]]
-    opening = _tabled(corpus, spots, beliefs.smoothed[corpus.opening], 1)
-    loglik = np.bincount(corpus.slot[corpus.spot], beliefs.log_scale, corpus.slots) + drawn
-    counts = added(table).reshape(voices, labels, size).transpose(0, 2, 1)
-    return Counts(
-        np.ascontiguousarray(counts),
-        added(copies),
-        added(redrawn),
-        added(exposure),
-        added(opening)[0],
-        float(added(loglik)),
-    )
+    own = np.ascontiguousarray((cells.told @ beliefs.smoothed).T)
+    spoken = own[:, cells.repeats]
+    own[:, cells.repeats] *= reading.fresh[cells.tally[cells.repeats]].T
+    fresh = own[:, cells.repeats]
+    copying = cells.copies.sums(np.stack([reduce(np.add, spoken - fresh), reduce(np.add, fresh)]))
+
+    stretch, held, weight = cells.during
+    time = _occupied(corpus, gaps, reading, beliefs)[:, stretch] * weight
+    silent = time * reading.hidden.T[:, held]
+    said = cells.utterances.sums(np.concatenate([own, silent], axis=1))
+    seen = np.stack([reduce(np.add, silent), reduce(np.add, time)])
+    redrawn = np.stack([cells.redrawn.weight, np.zeros_like(cells.redrawn.weight)])
+    displays = cells.displays.sums(np.concatenate([seen, redrawn], axis=1))
+
+    table = np.zeros((voices, size, labels))
+    voice, label = np.divmod(cells.utterances.things, cells.labels)
+    for state, column in enumerate(said):
+        table[voice, state, label] = column
+    copies, shows = np.zeros((voices, 2)), np.zeros((2, voices))
+    copies[cells.copies.things] = copying.T
+    shows[:, cells.displays.things] = displays
+    starts = corpus.slot[corpus.spot[corpus.opening]]
+    opening = [added(_by_slot(starts, column, slots)) for column in beliefs.smoothed[corpus.opening].T]
+    drawn = cells.redrawn.weight * np.log(fit.refresh[cells.redrawn.voice])
+    loglik = _by_slot(corpus.slot[corpus.spot], beliefs.log_scale, slots)
+    loglik += _by_slot(cells.redrawn.slot, drawn, slots)
+    return Counts(table, copies, shows[0], shows[1], np.array(opening), added(loglik))
 
 
 def _occupied(corpus: Corpus, gaps: Gaps, reading: Reading, beliefs: Scan) -> Floats:
-    """Expected time in each state during each stretch, (stretches, K)."""
-    after = gaps.shown
+    """Expected time in each state during each stretch, (K, stretches)."""
+    after, cells = gaps.shown, corpus.evidence
+    if not len(after):
+        return np.zeros((corpus.size, 0))
     if gaps.motion.static:
         time = beliefs.smoothed[after] * corpus.gap[after, None]
     else:
         time = gaps.occupied(reading.rates, beliefs.filtered[after - 1], beliefs.ahead[after])
-    cells = corpus.evidence
-    return _summed(cells.stretch, time, len(cells.stretches.of))
+    return np.stack([np.bincount(cells.stretch, column, cells.stretches) for column in time.T])
 
 
-def _expanded(rows: csr_array) -> tuple[Ints, Ints, Floats]:
-    """Row, column and value of everything in a sparse matrix, row by row."""
-    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), rows.indices, rows.data
-
-
-def _tabled(corpus: Corpus, places: Ints, rows: Floats, size: int) -> Floats:
-    """The sum of the rows that fall on each place, (slots, size, columns)."""
-    return _summed(places, rows, corpus.slots * size).reshape(corpus.slots, size, -1)
-
-
-def _summed(places: Ints, rows: Floats, size: int) -> Floats:
-    """The sum of the rows that fall on each place, one after the other: (size, columns)."""
-    return np.stack([np.bincount(places, column, size) for column in rows.T], axis=1).astype(np.float64)
-
-
-def _across(rows: Floats) -> Floats:
-    return np.asarray(reduce(np.add, rows.T))
+def _by_slot(slot: Ints, numbers: Floats, slots: int) -> Floats:
+    return np.bincount(slot, numbers, slots).astype(np.float64)

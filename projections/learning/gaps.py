@@ -35,7 +35,8 @@ class Gaps(NamedTuple):
     """The gaps of a corpus, sorted into kinds: number 0 is no gap but the first step of a spot.
 
     ``kind`` (steps,); ``combination`` and ``dt`` (kinds − 1,): what is displayed in a kind of gap, and how long.
-    ``shown`` (n,): the steps before which something is displayed. ``cut``: how a scan goes about the steps.
+    ``shown`` (n,): the steps before which something is displayed; ``used`` the kinds of these, and ``at`` (n,) which of
+    them each is. ``cut``: how a scan goes about the steps.
     """
 
     motion: Motion
@@ -43,7 +44,9 @@ class Gaps(NamedTuple):
     combination: Ints
     dt: Floats
     shown: Ints
-    cut: Cut | None = None
+    used: Ints
+    at: Ints
+    cut: Cut | None
 
     @classmethod
     def of(cls, corpus: Corpus, motion: Motion) -> Gaps:
@@ -56,7 +59,9 @@ class Gaps(NamedTuple):
         shown = np.flatnonzero(combination)
         # A gap is days long, so kind 0 is the first steps of spots and nothing else.
         cut = None if motion.static else Cut.of(kind)
-        return cls(motion, kind, found[1:] % many, (found[1:] // many).astype(np.float64), shown, cut)
+        used, at = np.unique(kind[shown] - 1, return_inverse=True)
+        days = (found[1:] // many).astype(np.float64)
+        return cls(motion, kind, found[1:] % many, days, shown, used, at.reshape(-1), cut)
 
     def moves(self, rates: Floats, prior: Floats) -> Moves:
         """The matrices of all kinds; ``rates`` (combinations, states): how fast displays give themselves away."""
@@ -84,9 +89,12 @@ class Gaps(NamedTuple):
             return self._occupied_by_blocks(rates, entering, leaving)
         values, u, w = self._bases(rates)
         values = values - values.max(axis=1, keepdims=True)
-        used, at = np.unique(kind, return_inverse=True)
-        integral = _integrals(values[self.combination[used]], self.dt[used])[at]
-        return _scaled(_spent(entering, u[combination], integral, w[combination], leaving), dt)
+        integral = _integrals(values[self.combination[self.used]], self.dt[self.used])
+        u, w, integral = (
+            np.ascontiguousarray(one.transpose(1, 2, 0)).take(where, axis=2)
+            for one, where in ((u, combination), (w, combination), (integral, self.at))
+        )
+        return _scaled(_spent(entering, u, integral, w, leaving), dt)
 
     def _matrices(self, rates: Floats) -> tuple[Floats, Floats]:
         """expm((Q − diag(rates))·dt) for every kind, as (kinds, states, states) and the log of a factor."""
@@ -119,7 +127,7 @@ class Gaps(NamedTuple):
     def _occupied_by_blocks(self, rates: Floats, entering: Floats, leaving: Floats) -> Floats:
         """The same for a Q without detailed balance: Van Loan's (1978) block exponential, state by state."""
         size, kind = self.motion.size, self.kind[self.shown] - 1
-        used, at = np.unique(kind, return_inverse=True)
+        used, at = self.used, self.at
         left = (rates - rates.min(axis=1, keepdims=True))[self.combination[used]]
         generators = self.motion.generator - left[:, :, None] * np.eye(size)
         time = np.empty_like(entering)
@@ -134,9 +142,8 @@ class Gaps(NamedTuple):
 
 
 def _spent(entering: Floats, u: Floats, integral: Floats, w: Floats, leaving: Floats) -> Floats:
-    """Σ α_i·U_ia·W_az·I_ab·U_zb·W_bj·b_j, (n, states) by z: sums written out, each gap by itself."""
+    """Σ α_i·U_ia·W_az·I_ab·U_zb·W_bj·b_j, (n, states) by z; ``u``, ``w``, ``integral`` (states, states, n)."""
     states = range(entering.shape[1])
-    u, w, integral = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (u, w, integral))
     into, out = np.ascontiguousarray(entering.T), np.ascontiguousarray(leaving.T)
     left = [_summed(into[i] * u[i, a] for i in states) for a in states]
     right = [_summed(w[b, j] * out[j] for j in states) for b in states]

@@ -145,11 +145,11 @@ def scan(evidence: Floats, moves: Moves, cut: Cut | None = None, *, smooth: bool
         if smooth:
             _return(products, cut.rounds, columns, returning)
     alpha, total = _forward(table, kind, e, cut.whole, entering)
-    filtered = np.ascontiguousarray(alpha.T[cut.whole.at])
+    filtered = _in_order(alpha, cut.whole)
     log_scale = np.log(total)[cut.whole.at] + best + moves.scale[moves.kind]
     if not smooth:
         return Scan(filtered, filtered, likely, log_scale)
-    back = np.ascontiguousarray(_backward(table, kind, e, cut.whole, returning).T[cut.whole.at])
+    back = _in_order(_backward(table, kind, e, cut.whole, returning), cut.whole)
     smoothed = filtered * back
     smoothed /= _across(np.add, smoothed)[:, None]
     return Scan(filtered, smoothed, likely * back, log_scale)
@@ -206,6 +206,13 @@ def _abreast(rows: Floats, lie: Abreast) -> Floats:
     for state, column in enumerate(rows.T):
         laid[state, lie.at] = column
     return laid
+
+
+def _in_order(laid: Floats, lie: Abreast) -> Floats:
+    rows = np.empty(laid.shape[::-1])
+    for state, column in enumerate(laid):
+        rows[:, state] = column[lie.at]
+    return rows
 
 
 def _products(table: Floats, kind: Ints, e: Floats, lie: Abreast) -> Floats:

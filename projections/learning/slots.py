@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from projections.learning.evidence import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 SLOTS = 64
 """A power of two. Another number is another order of summing: estimates then differ in their last bits."""
@@ -68,11 +72,51 @@ def merged(parts: Iterable[Part[T]]) -> T:
     return waiting[0, SLOTS].sum
 
 
-def added(stack: Floats) -> Floats:
-    """The sum over the first axis, of a power of two, by the same tree."""
-    while len(stack) > 1:
-        stack = stack[0::2] + stack[1::2]
-    return stack[0]
+class Tree(NamedTuple):
+    """Where numbers are summed that belong to slots and to some things each: first those of one slot and thing, one
+    after the other, then slot by slot as in ``merged``. Nothing is kept for what a slot does not have.
+
+    ``levels``: by level, where each sum of the last one goes, and how many sums there are; ``things``: what the last
+    sums are of, ascending.
+    """
+
+    levels: list[tuple[Ints, int]]
+    things: Ints
+
+    @classmethod
+    def of(cls, slot: Ints, thing: Ints, slots: int, things: int) -> Tree:
+        """Numbers of some slots (below ``slots``, a power of two) and things (below ``things``)."""
+        levels = []
+        while True:
+            found, where = distinct(slot * things + thing)
+            levels.append((where, len(found)))
+            if slots == 1:
+                return cls(levels, found)
+            slot, thing, slots = found // max(things, 1) // 2, found % max(things, 1), slots // 2
+
+    def sums(self, numbers: Floats) -> Floats:
+        """The sum of each of the ``things``; ``numbers`` (columns, n)."""
+        for where, many in self.levels:
+            numbers = np.stack([np.bincount(where, column, many) for column in numbers])
+        return numbers
+
+
+def added(by_slot: Floats) -> float:
+    """The sum of one number from each slot, of a power of two, by the same tree."""
+    while len(by_slot) > 1:
+        by_slot = by_slot[0::2] + by_slot[1::2]
+    return float(by_slot[0])
+
+
+def distinct(keys: Ints) -> tuple[Ints, Ints]:
+    """The distinct keys in order, and the position of each key among them; without sorting where that is dear."""
+    top = int(keys.max(initial=-1)) + 1
+    if top > 8 * len(keys) + 1024:
+        found, where = np.unique(keys, return_inverse=True)
+        return found, where.reshape(-1)
+    present = np.zeros(top, np.bool_)
+    present[keys] = True
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
 
 
 def aligned(

@@ -109,7 +109,7 @@ class Sheet(NamedTuple):
     @property
     def rulings(self) -> int:
         """On how many days something was ruled that tells states apart."""
-        return int((~self._so.all(axis=1)).sum())
+        return int((~np.all(self._so, axis=1)).sum())
 
     def corpus(self, number: Ints, bare: Bare) -> Corpus:
         """What the learning engine reads; ``number`` (numbers of the rows,) is what it calls each voice."""
@@ -130,7 +130,7 @@ class Sheet(NamedTuple):
         voice, label = number[self.held[held, 2]], self.held[held, 3]
         held = held[np.lexsort((self.firm[held], label, voice, until[held], since[held]))]
         so = self._so
-        ruled = ruled[~so.all(axis=1)[ruled]]
+        ruled = ruled[~np.asarray(so.all(axis=1))[ruled]]
         return Corpus(
             size=self.size,
             first=np.searchsorted(steps, np.arange(len(self.slot) + 1) * _DAYS),

@@ -106,21 +106,24 @@ class Class:
 
     def heard(self, question: str, moment: int) -> Heard:
         """Who spoke before a moment."""
-        return merged(self._parts("heard", question, moment))
+        heard: Heard = merged(self._parts("heard", question, moment))
+        return heard
 
     def expect(self, lesson: Lesson, fit: Fit) -> Counts:
         """What is expected to have happened under a fit."""
-        return merged(self._parts("expect", lesson, fit))
+        counts: Counts = merged(self._parts("expect", lesson, fit))
+        return counts
 
     def surprise(self, lesson: Lesson, fit: Fit, temperature: float) -> float:
         """How surprising the rulings are under a temperature, in nats."""
-        return merged(self._parts("surprise", lesson, fit, temperature))
+        nats: float = merged(self._parts("surprise", lesson, fit, temperature))
+        return nats
 
     def forget(self, question: str, moment: int) -> None:
         """What was heard before a moment is needed no more."""
         list(self.ask("forget", question, moment))
 
-    def _parts(self, what: str, *given: Any) -> Iterator[Any]:
+    def _parts(self, what: str, *given: Any) -> Iterator[Part[Any]]:
         return chain.from_iterable(self.ask(what, *given))
 
 

@@ -47,7 +47,7 @@ class Part(Generic[T]):
 
     def __post_init__(self) -> None:
         n = self.slots
-        if n < 1 or n & (n - 1) or self.first % n or not 0 <= self.first < SLOTS:
+        if n < 1 or n & (n - 1) or self.first % n or not 0 <= self.first <= SLOTS - n:
             raise ValueError(f"{n} slots from {self.first} on are no subtree of {SLOTS}")
 
     def merge(self, other: Part[T]) -> Part[T]:

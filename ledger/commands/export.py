@@ -12,6 +12,9 @@ import typer
 
 from ledger import backup, codec, publication
 from ledger.book import Ledger
+from ledger.buckets import writing
+from ledger.buckets.folder import Folder
+from ledger.buckets.manifest import BUCKETS, MOST, total
 from ledger.commands import common
 from ledger.directory import Directory
 from ledger.errors import LedgerError, Usage, WriteFailed
@@ -40,14 +43,38 @@ def export(
         bool,
         typer.Option("--round-coordinates", help="With --redacted: to a tenth of a degree, about 11 km."),
     ] = False,
+    parquet: Annotated[
+        str | None,
+        typer.Option(
+            "--parquet",
+            metavar="FOLDER",
+            help="Instead: the events without their texts as Parquet by place, for `claims replay --from`.",
+            show_default=False,
+        ),
+    ] = None,
+    buckets: Annotated[
+        int | None,
+        typer.Option(
+            "--buckets",
+            min=1,
+            max=MOST,
+            help=f"With --parquet: into how many buckets places are put; {BUCKETS} unless told.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the whole ledger as JSONL, from which `claims restore` makes the same ledger again.
 
     Leaves, bodies, positions and the root come back unchanged: a backup that can also be read. --format csv
     writes a flat table of the claims as corrected, for spreadsheets: it loses the rest and cannot be restored.
     --redacted leaves out quotes, notes, titles, addresses and the names of sources; what is left can still be hashed
-    up to the root.
+    up to the root. --parquet FOLDER writes what many workers read at once; given again, it adds what was recorded since.
     """
+    if parquet is not None:
+        _into_buckets(parquet, buckets, db, alone=(file, format, redacted) == ("-", "jsonl", False))
+        return
+    if buckets is not None:
+        raise Usage("--buckets goes with --parquet", remedy="`claims export --parquet FOLDER --buckets 64`")
     if round_coordinates and not redacted:
         raise Usage(
             "--round-coordinates goes with --redacted", remedy="an export to restore from changes nothing"
@@ -71,6 +98,23 @@ def export(
             return
         count = _write(Path(file), lines) - 1
     common.say(f"{file}: {count:,} {what} of {head.ledger} at #{head.size}, root {head.root}")
+
+
+def _into_buckets(url: str, buckets: int | None, db: str | None, *, alone: bool) -> None:
+    """The leaves as Parquet by place."""
+    if not alone:
+        raise Usage(
+            "--parquet stands alone", remedy="`claims export --parquet FOLDER`; texts are never written there"
+        )
+    folder = Folder(url)
+    with common.open_ledger(db, readonly=True) as ledger:
+        found, before = writing.export(ledger.store, backup.header(ledger.store).ledger, folder, buckets)
+    new = found.position - (before.position if before else 0)
+    rows, size = total(found.parts)
+    common.say(
+        f"{url}: {rows:,} events of {found.ledger} in {found.buckets} buckets up to #{found.position},"
+        f" root {found.root}; {new:,} new, {size:,} bytes in {len(found.parts):,} parts"
+    )
 
 
 def _print(lines: Iterator[bytes]) -> None:

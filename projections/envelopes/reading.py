@@ -29,6 +29,7 @@ from projections.envelopes.shape import (
     DAY_MARK,
     DISPLAY,
     EVIDENCE,
+    EVIDENCE_KINDS,
     MOMENT_MARK,
     MORE,
     NEGATED,
@@ -63,6 +64,7 @@ TYPES = frozenset(
     )
 )
 _ACTS = {name: code for code, name in enumerate(ACTS)}
+_EVIDENCE = {name: code for code, name in enumerate(EVIDENCE_KINDS)}
 _VALID = {name: code for code, name in enumerate(VALID_KINDS)}
 _NOBODY = (NONE,) * CARRIERS
 _NO_TARGET = bytes(16)
@@ -265,7 +267,7 @@ class Reader:
             source = codes[data["source"]]
             known, said_day, saying, _, lo, hi = self._times(recorded, data)
             if name == "evidence-reported":
-                kind, act = EVIDENCE, codes[f"kind:{get('kind', 'footage')}"] & 255
+                kind, act = EVIDENCE, _EVIDENCE.get(get("kind", "footage"), len(_EVIDENCE))
                 target = get("target")
                 if get("extent", "part") != "whole":
                     flags |= PART

@@ -21,6 +21,8 @@ KINDS: Final = ("claim", "evidence", "display", "withdrawal", "observation", "ru
 ACTS: Final = ("asserts", "denies", "doubts", "concedes", "predicts")
 ASSERTS, DENIES, DOUBTS, CONCEDES, PREDICTS = range(5)
 
+EVIDENCE_KINDS: Final = ("footage", "geolocation", "imagery", "document", "other")
+
 VALID_KINDS: Final = ("at", "throughout", "since", "within")
 AT, THROUGHOUT, SINCE, WITHIN = range(4)
 

@@ -240,6 +240,12 @@ class Ledger:
         self._directory = directory
         return directory
 
+    def registry(self) -> Iterator[tuple[Recorded, bytes, dict[str, Any]]]:
+        """The events of which a directory is folded: each decoded, its leaf, and its body in clear."""
+        for row, body in self.store.registry_rows():
+            recorded, values = self._registry_pair((row, body))
+            yield recorded, row.state, values
+
     def _registry_pair(self, pair: tuple[StoredRow, AnyBody | None]) -> tuple[Recorded, dict[str, Any]]:
         row, body = pair
         sealed = self.opened(body)

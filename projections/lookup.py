@@ -24,7 +24,7 @@ from projections.shapes import COLUMNS, as_row, footing, heading, stale_notes, u
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from ledger.directory import Directory
@@ -85,10 +85,15 @@ def carry(basis: dict[str, Any], belief: Sequence[float], days: int) -> list[flo
 
 
 def save(
-    db: sqlite3.Connection, loaded: Loaded, directory: Directory, envelopes: Envelopes, head: int
+    db: sqlite3.Connection,
+    loaded: Loaded,
+    directory: Directory,
+    corrected: Callable[[int], Iterable[str]],
+    head: int,
 ) -> None:
     """Keep in a view, inside the transaction that stamps it at ``head``, what look-ups need. Nothing is kept
-    for any but the default logic, which alone is asked without being named."""
+    for any but the default logic, which alone is asked without being named. ``corrected`` gives the ``redated``
+    places behind a position."""
     from projections import registry
     from projections.case import states_of
 
@@ -105,8 +110,7 @@ def save(
         db.execute("DELETE FROM spelling")
         db.executemany("INSERT INTO spelling VALUES (?, ?, ?)", _spellings(directory))
         after = 0  # another place may answer for an id by now
-    redated = _redated(directory, envelopes, after)
-    db.executemany("INSERT OR IGNORE INTO redated VALUES (?)", ((one,) for one in redated))
+    db.executemany("INSERT OR IGNORE INTO redated VALUES (?)", ((one,) for one in corrected(after)))
     files = (
         *registry._CODE,
         "projections/registry.py",
@@ -144,8 +148,8 @@ def _spellings(directory: Directory) -> Iterable[tuple[str, str, str]]:
             yield text, found.id, found.name
 
 
-def _redated(directory: Directory, envelopes: Envelopes, after: int) -> list[str]:
-    """Places of which a correction recorded after a position may have to be noted: it changed dates of an
+def redated(directory: Directory, envelopes: Envelopes, after: int = 0) -> list[str]:
+    """In order, places of which a correction recorded after a position may have to be noted: it changed dates of an
     entry, or moved it there."""
     codes, found = envelopes.codes, set[int]()
     fates = envelopes.db.execute(

@@ -5,7 +5,7 @@ the kernel does not know, by the reference.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from projections.columns.testimony import Builder
     from projections.columns.testimony import Spot as Heard
 
-__all__ = ["Made", "Maker", "Spot", "Workshop", "reshapes", "touched_by"]
+__all__ = ["Made", "Maker", "Spot", "Workshop", "jobs", "reshapes", "touched_by"]
 
 #: Records judged at a time: some hundred megabytes while it lasts.
 _AT_ONCE = 120_000
@@ -59,6 +59,12 @@ class Made:
     spots: list[tuple[str, str, int, int | None, int | None, bytes]] = field(default_factory=list)
     scores: list[tuple[str, str, str, bytes]] = field(default_factory=list)
     bad: list[tuple[str, str, int, str, str]] = field(default_factory=list)
+
+    def extend(self, other: Made) -> None:
+        """Put the rows of others behind these."""
+        self.spots += other.spots
+        self.scores += other.scores
+        self.bad += other.bad
 
 
 class Workshop:
@@ -132,24 +138,24 @@ class Maker:
 
     def jobs(self, roots: dict[str, int]) -> Iterator[list[str]]:
         """Families put together until there are enough of their records."""
-        some: list[str] = []
-        count = 0
-        for root, records in roots.items():
-            if some and count + records > _AT_ONCE:
-                yield some
-                some, count = [], 0
-            some.append(root)
-            count += records
-        if some:
-            yield some
+        return jobs(roots)
 
-    def make(self, roots: Sequence[str], kept: Kept | None = None, *, scored: bool = True) -> Made:
-        """Judge every spot of some families; of what is ``kept`` only the tail. Scores are left out on request."""
+    def make(
+        self,
+        roots: Sequence[str],
+        kept: Kept | None = None,
+        *,
+        scored: bool = True,
+        questions: Container[str] | None = None,
+    ) -> Made:
+        """Judge every spot of some families; of what is ``kept`` only the tail. Scores are left out on request, and so
+        are spots on other ``questions`` than those given."""
         made = Made()
         if self.known_to_the_kernel():
-            self._by_kernel(roots, made, kept, scored)
+            self._by_kernel(roots, made, kept, scored, questions)
         else:
-            self._by_reference(roots, made, scored)
+            self._by_reference(roots, made, scored, questions)
+        made.bad.sort()
         return made
 
     def score(self, roots: Sequence[str]) -> Made:
@@ -171,13 +177,22 @@ class Maker:
         """Whether the kernel can judge: else the reference does."""
         return self.builder.tables.known_to_the_kernel(self.logic.params)
 
-    def _by_kernel(self, roots: Sequence[str], made: Made, kept: Kept | None, scored: bool) -> None:
+    def _by_kernel(
+        self,
+        roots: Sequence[str],
+        made: Made,
+        kept: Kept | None,
+        scored: bool,
+        questions: Container[str] | None = None,
+    ) -> None:
         import numpy as np
 
         with np.errstate(over="ignore"):
             judge = self.judge(roots, self.logic)
             testimony = judge.testimony
             for spot in sorted(testimony.spots, key=lambda one: (one.place, one.question)):
+                if questions is not None and spot.question not in questions:
+                    continue
                 if self.logic.weigh is None:
                     standing = kept(spot.place, spot.question) if kept and not self.logic.believe else None
                     self._keep(judge.judge(spot, standing=standing, scored=scored), made)
@@ -242,9 +257,12 @@ class Maker:
 
     # -- by the reference ----------------------------------------------------------------------------------
 
-    def _by_reference(self, roots: Sequence[str], made: Made, scored: bool) -> None:
+    def _by_reference(
+        self, roots: Sequence[str], made: Made, scored: bool, questions: Container[str] | None = None
+    ) -> None:
+        asked = [one for one in self.directory.questions if questions is None or one in questions]
         for place in sorted(place for root in roots for place in self.families.members(root)):
-            for question in self.directory.questions:
+            for question in asked:
                 case = self.case(place, question)
                 if case.testimony or case.rulings or case.poisoned:
                     self._judged(case, made, scored)
@@ -292,7 +310,7 @@ class Maker:
     # -- what there is no place for ------------------------------------------------------------------------
 
     def strange(self, roots: Sequence[str] | None = None) -> list[tuple[str, str, int, str, str]]:
-        """Entries on questions nobody opened: on places of some families and on no place, or all there are."""
+        """Entries on questions nobody opened: on places of some families and on no place, or all there are; in order."""
         names, found, opened = self.codes.names, [], self.directory.questions
         for place, question in self._spoken_of(roots):
             if names[question] in opened:
@@ -301,7 +319,7 @@ class Maker:
                 if PACK.unpack(packed)[7] == question and (first := self.event(at)) is not None:
                     error = f"no question {names[question]!r} was opened"
                     found.append((names[place], names[question], at, first.entry, error))
-        return found
+        return sorted(found)
 
     def _spoken_of(self, roots: Sequence[str] | None) -> Iterator[tuple[int, int]]:
         """(place, question) of everything recorded for some families and for no place."""
@@ -314,6 +332,20 @@ class Maker:
                 yield from self.envelopes.db.execute(
                     "SELECT place, question FROM asked WHERE place = ?", (code,)
                 ).fetchall()
+
+
+def jobs(roots: dict[str, int]) -> Iterator[list[str]]:
+    """Families put together until there are enough of their records."""
+    some: list[str] = []
+    count = 0
+    for root, records in roots.items():
+        if some and count + records > _AT_ONCE:
+            yield some
+            some, count = [], 0
+        some.append(root)
+        count += records
+    if some:
+        yield some
 
 
 def _sightings(knots: Sequence[blobs.Knot], shown: list[str]) -> list[tuple[int, int, int]]:

@@ -44,6 +44,7 @@ from projections.tails import Kept, earliest, tail_of
 
 if TYPE_CHECKING:
     from projections.belief.voices import Learnt
+    from projections.cluster.rebuild import Cluster
 
 T = TypeVar("T")
 
@@ -143,12 +144,12 @@ class View:
     def begun(self, stamp: Stamp) -> bool:
         """Whether a candidate was begun for just this stamp, so that its making can go on."""
         meta = dict(self.db.execute("SELECT name, value FROM meta"))
-        return meta.get("building") == _pinned(stamp)
+        return meta.get("building") == pinned(stamp)
 
     def begin(self, stamp: Stamp) -> None:
         """Note what a candidate is made for."""
         with self.transaction():
-            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('building', ?)", (_pinned(stamp),))
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('building', ?)", (pinned(stamp),))
             self.finish(0)
 
     def finished(self) -> int:
@@ -162,6 +163,25 @@ class View:
             self.db.execute("DELETE FROM meta WHERE name IN ('building', 'finished')")
         else:
             self.db.execute("INSERT OR REPLACE INTO meta VALUES ('finished', ?)", (str(jobs),))
+
+    def put(self, made: Made) -> None:
+        """Rows that were made, in order, inside whoever's transaction."""
+        self.db.executemany(
+            "INSERT INTO spot (place, question, knots, first, due, data) VALUES (?, ?, ?, ?, ?, ?)",
+            made.spots,
+        )
+        self.db.executemany("INSERT INTO score VALUES (?, ?, ?, ?)", made.scores)
+        self.choke(made.bad)
+
+    def choke(self, bad: Iterable[tuple[str, str, int, str, str]]) -> None:
+        """Quarantine entries of places."""
+        self.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", bad)
+
+    def seal(self, strange: Iterable[tuple[str, str, int, str, str]], stamp: Stamp) -> None:
+        """A candidate is whole: what there is no place for, and its stamp."""
+        self.choke(strange)
+        self.finish(None)
+        self.put_stamp(stamp)
 
     @cached_property
     def learnt(self) -> Learnt:
@@ -198,10 +218,14 @@ class View:
 
 
 class Views:
-    """The views of one ledger, in one folder, at the ledger's head as it was when asked."""
+    """The views of one ledger, in one folder, at the ledger's head as it was when asked. What is made from nothing is made
+    by ``cluster``, if there is one."""
 
-    def __init__(self, ledger: Ledger, root: Path, progress: Progress | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, root: Path, progress: Progress | None = None, cluster: Cluster | None = None
+    ) -> None:
         self.ledger = ledger
+        self.cluster = cluster
         self.root = root
         self.progress = progress or (lambda what, done, of: None)
         self._open: dict[str, View] = {}
@@ -276,12 +300,15 @@ class Views:
         whole = view is None or stamp is None or replay or not self._fits(stamp, head)
         if view and stamp and not whole and stamp.position >= head:
             return self._read(view, loaded)
-        envelopes = self.envelopes(head)
         goal = replace(self._stamp(head, loaded.fingerprint, None if whole else stamp), given=loaded.given)
-        maker = Maker(self._workshop, envelopes, directory, loaded.logic, self._known(head))
+
+        def ours() -> Maker:
+            return self.maker(loaded, head, directory, self._known(head))
+
         if view is None or stamp is None or whole:
-            view = self._rebuild(path, maker, loaded, goal)
+            view = self._rebuild(path, ours, directory, loaded, goal)
         else:
+            maker = ours()
             maker.logic = taught(loaded, view).logic
             view = self._catch_up(view, stamp, maker, loaded, goal)
         self._open[name] = view
@@ -357,7 +384,7 @@ class Views:
             if before.position >= goal.position:
                 return view
             stamp = before
-        return self._rebuild(view.path, maker, loaded, goal)
+        return self._rebuild(view.path, lambda: maker, maker.directory, loaded, goal)
 
     def _touched(self, position: int, maker: Maker, head: int) -> dict[str, int] | None:
         """Families whose beliefs the events behind a position may have changed, with the first day on which they may;
@@ -373,7 +400,7 @@ class Views:
         """Every family there is that is not in the candidate yet, a transaction for some of them at a time. A logic
         that learns does so before the first of them."""
         if loaded.logic.learns:
-            maker.logic = self._teach(view, maker, loaded)
+            maker.logic = self.teach(view, maker, loaded)
         roots = maker.roots()
         done, total = 0, max(1, sum(roots.values()))
         jobs = list(maker.jobs(roots))
@@ -385,16 +412,14 @@ class Views:
                 continue
             made = maker.make(some)
             with view.transaction():
-                self._put(view, made)
+                view.put(made)
                 view.finish(n + 1)
         with view.transaction():
-            view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange())
-            view.finish(None)
-            view.put_stamp(goal)
-            lookup.save(view.db, loaded, maker.directory, maker.envelopes, goal.position)
+            view.seal(maker.strange(), goal)
+            lookup.save(view.db, loaded, maker.directory, _redated(maker), goal.position)
         self.progress(loaded.logic.id, total, total)
 
-    def _teach(self, view: View, maker: Maker, loaded: Loaded) -> Logic:
+    def teach(self, view: View, maker: Maker, loaded: Loaded) -> Logic:
         """The logic with what it learnt, which is kept in the candidate; the same again where it was interrupted."""
         from projections import lessons
 
@@ -414,11 +439,11 @@ class Views:
         for place in places:
             for table in ("spot", "choked"):
                 db.execute(f"DELETE FROM {table} WHERE place = ?", (place,))
-        self._put(view, made)
-        db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", maker.strange(roots))
+        view.put(made)
+        view.choke(maker.strange(roots))
         overdue.note(db, roots, maker)
         view.put_stamp(goal)
-        lookup.save(db, loaded, maker.directory, maker.envelopes, goal.position)
+        lookup.save(db, loaded, maker.directory, _redated(maker), goal.position)
 
     def _score(self, view: View, loaded: Loaded) -> None:
         """Make the scores that a view was left without when it caught up, as of where it stands; again where another
@@ -433,14 +458,6 @@ class Views:
         """When the event at a position was recorded, in microseconds since 1970."""
         row = self.ledger.store.row(position)
         return instant_key(decode(row).recorded) if row else 0
-
-    def _put(self, view: View, made: Made) -> None:
-        view.db.executemany(
-            "INSERT INTO spot (place, question, knots, first, due, data) VALUES (?, ?, ?, ?, ?, ?)",
-            made.spots,
-        )
-        view.db.executemany("INSERT INTO score VALUES (?, ?, ?, ?)", made.scores)
-        view.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", made.bad)
 
     # -- folds of a user's own ---------------------------------------------------------------------------
 
@@ -516,23 +533,32 @@ class Views:
             remedy="set CLAIMS_VIEWS to a folder that can be written",
         )
 
-    def _rebuild(self, path: Path, maker: Maker, loaded: Loaded, goal: Stamp) -> View:
+    def _rebuild(
+        self, path: Path, maker: Callable[[], Maker], directory: Directory, loaded: Loaded, goal: Stamp
+    ) -> View:
         """Build beside, then move into place. What a crash or Ctrl-C left half made is gone on with."""
+        self._folder()
         with _alone(path.with_name(f".{path.name}.lock")) as alone:
             candidate = path.with_name(f".{path.name}.{'part' if alone else os.getpid()}")
             view = _candidate(candidate, goal)
             try:
-                self._all(view, maker, loaded, goal)
+                if self.cluster is None:
+                    self._all(view, maker(), loaded, goal)
+                else:
+                    known = self._known(goal.position)
+                    self.cluster.rebuild(self, view, maker, loaded, directory, goal, known)
                 view.close()
                 with open(candidate, "rb") as file:
                     os.fsync(file.fileno())
                 if path.name in self._open:
                     self._open.pop(path.name).close()
                 os.replace(candidate, path)
+                spool_of(candidate).unlink(missing_ok=True)
             except BaseException:
                 view.close()
                 if not alone:
                     candidate.unlink(missing_ok=True)
+                    spool_of(candidate).unlink(missing_ok=True)
                 raise
         return View(path, _BELIEFS)
 
@@ -580,6 +606,10 @@ def _saved(projection: Projection[object], state: object) -> bytes:
     return saved
 
 
+def _redated(maker: Maker) -> Callable[[int], list[str]]:
+    return lambda after: lookup.redated(maker.directory, maker.envelopes, after)
+
+
 def taught(loaded: Loaded, view: View) -> Loaded:
     """A logic with what its view has learnt; any other as it is."""
     if not loaded.logic.learns:
@@ -592,7 +622,7 @@ def file_name(loaded: Loaded) -> str:
     return f"{loaded.logic.id}+{loaded.fingerprint[:12]}.db"
 
 
-def _pinned(stamp: Stamp) -> str:
+def pinned(stamp: Stamp) -> str:
     at = stamp.anchor
     return f"{at.ledger} {at.position} {at.leaf} {stamp.fingerprint}"
 
@@ -611,6 +641,11 @@ def _candidate(path: Path, stamp: Stamp) -> View:
     view = View(path, _BELIEFS)
     view.begin(stamp)
     return view
+
+
+def spool_of(candidate: Path) -> Path:
+    """Where a cluster keeps what its workers made until all of it is there."""
+    return candidate.with_name(f"{candidate.name}.spool")
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ledger.buckets.folder import Folder, arrow, damaged
 from ledger.buckets.manifest import Part
-from ledger.buckets.writing import Tie
+from ledger.buckets.writing import Row, Tie, schemas
+
+#: Where the columns stand that rows are found by.
+_PLACE, _POSITION = (Row._fields.index(one) for one in ("place", "position"))
 
 #: Parts whose bytes were compared: (folder, name, checksum).
 _compared: set[tuple[str, str, str]] = set()
 
 
 def leaves(
-    folder: Folder, parts: Iterable[Part], places: Collection[str], positions: Collection[int] = ()
+    folder: Folder, parts: Iterable[Part], places: Collection[str], guests: Mapping[str, Collection[int]]
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, leaf) of everything that lies in some parts for some places, and at some positions besides."""
+    """(position, leaf) of everything that lies in some parts for some places; of other places what stands at some
+    positions (``guests``)."""
     pa = arrow()
-    wanted, single = sorted(places), sorted(positions)
+    wanted, homes = sorted(places), sorted(guests)
+    within = {home: sorted(positions) for home, positions in guests.items()}
+    single = pa.array(sorted({at for positions in guests.values() for at in positions}), pa.int64())
+    named = pa.array(wanted, pa.string())
     for part in parts:
         opened = _opened(folder, part)
         for group in range(opened.metadata.num_row_groups):
             row_group = opened.metadata.row_group(group)
-            if not (_among(row_group.column(0), wanted) or _among(row_group.column(1), single)):
+            here, stand = row_group.column(_PLACE), row_group.column(_POSITION)
+            near = any(_among(stand, within[home]) for home in _found(here, homes))
+            if not (near or _found(here, wanted)):
                 continue
             table = _read(folder, part, opened, group, ["place", "position", "leaf"])
-            mask = pa.compute.is_in(table["place"], pa.array(wanted, pa.string()))
-            if single:
-                alone = pa.compute.is_in(table["position"], pa.array(single, pa.int64()))
-                mask = pa.compute.or_(mask, alone)
+            mask = pa.compute.is_in(table["place"], named)
+            if near:
+                mask = pa.compute.or_(mask, pa.compute.is_in(table["position"], single))
             found = table.filter(mask)
             yield from zip(found["position"].to_pylist(), found["leaf"].to_pylist(), strict=True)
 
@@ -44,16 +52,18 @@ def everything(folder: Folder, parts: Iterable[Part]) -> Iterator[tuple[int, byt
             yield from zip(table["position"].to_pylist(), table["leaf"].to_pylist(), strict=True)
 
 
-def counts(folder: Folder, parts: Iterable[Part]) -> dict[str, int]:
-    """Place → rows, of what befell its entries as well."""
+def counts(folder: Folder, parts: Iterable[Part]) -> dict[str, dict[str, int]]:
+    """Place → question → rows; what befell entries asks nothing, ""."""
     pa = arrow()
-    found: dict[str, int] = {}
+    found: dict[str, dict[str, int]] = {}
     for part in parts:
         opened = _opened(folder, part)
         for group in range(opened.metadata.num_row_groups):
-            table = _read(folder, part, opened, group, ["place"])
-            for one in pa.compute.value_counts(table["place"].combine_chunks()).to_pylist():
-                found[one["values"]] = found.get(one["values"], 0) + one["counts"]
+            table = _read(folder, part, opened, group, ["place", "question"])
+            grouped = pa.TableGroupBy(table, ["place", "question"]).aggregate([([], "count_all")])
+            for one in grouped.to_pylist():
+                of = found.setdefault(one["place"], {})
+                of[one["question"]] = of.get(one["question"], 0) + one["count_all"]
     return found
 
 
@@ -66,8 +76,6 @@ def ties(folder: Folder, parts: Iterable[Part]) -> Any:
         for opened in [_opened(folder, part)]
         for group in range(opened.metadata.num_row_groups)
     ]
-    from ledger.buckets.writing import schemas
-
     return pa.concat_tables(tables) if tables else schemas()[1].empty_table()
 
 
@@ -93,15 +101,16 @@ def _read(folder: Folder, part: Part, opened: Any, group: int, columns: list[str
         raise damaged(f"the part cannot be read ({_line(error)})", folder.path(part.name)) from None
 
 
-def _among(column: Any, wanted: list[Any]) -> bool:
-    """Whether a column of a row group may hold one of some values, which are in order."""
-    if not wanted:
-        return False
+def _found(column: Any, wanted: list[Any]) -> list[Any]:
+    """Which of some values, given in order, a column of a row group may hold."""
     bounds = column.statistics
     if bounds is None or not bounds.has_min_max:
-        return True
-    at = bisect_left(wanted, bounds.min)
-    return at < len(wanted) and bool(wanted[at] <= bounds.max)
+        return wanted
+    return wanted[bisect_left(wanted, bounds.min) : bisect_right(wanted, bounds.max)]
+
+
+def _among(column: Any, wanted: list[Any]) -> bool:
+    return bool(_found(column, wanted))
 
 
 def _line(error: Exception) -> str:

@@ -9,7 +9,7 @@ Parquet. No more than one bucket's new rows, and of a great one a stretch of the
 kind      ``stream`` (at ``home``)                        ``to``
 ========= =============================================== ==========================
 stands    a piece of evidence, where it was recorded      ""
-befell    an entry that something befell, at ``position`` ""
+befell    an entry that something befell                  ""
 leans     an entry that leans on evidence                 the evidence
 speaks    an entry whose target is evidence               the evidence
 moved     an entry that a correction gave another place   the place
@@ -51,6 +51,8 @@ ENTRIES = frozenset(
 
 
 class Tie(NamedTuple):
+    """``position`` is the entry's own; of ``befell`` that of what befell it."""
+
     kind: str
     position: int
     stream: str
@@ -59,9 +61,10 @@ class Tie(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A leaf with what it is found by. ``place`` is "" for what stands at none."""
+    """A leaf with what it is found by. ``place`` is "" for what stands at none, ``question`` for what asks none."""
 
     place: str
+    question: str
     position: int
     stream: str
     version: int
@@ -73,7 +76,13 @@ def schemas() -> tuple[Any, Any]:
     """Of rows and of ties."""
     pa = arrow()
     text, number = pa.string(), pa.int64()
-    rows = [("place", text), ("position", number), ("stream", text), ("version", pa.int32())]
+    rows = [
+        ("place", text),
+        ("question", text),
+        ("position", number),
+        ("stream", text),
+        ("version", pa.int32()),
+    ]
     rows += [("type", text), ("leaf", pa.binary())]
     ties = [("kind", text), ("position", number), ("stream", text), ("home", text), ("to", text)]
     return pa.schema(rows), pa.schema(ties)
@@ -116,7 +125,6 @@ class _Export:
         self.position, self.head, self.tell = position, head, tell
         self.pa = arrow()
         self.schema, self.tied = schemas()
-        self.homes: dict[str, str] = {}
 
     def parts(self) -> list[Part]:
         with tempfile.TemporaryDirectory(prefix="claims-export-") as scratch:
@@ -178,30 +186,34 @@ class _Export:
             raise Unverified(
                 "the stored bytes are no event", where=f"#{position}", remedy="`claims verify` says more"
             ) from None
+        question = None
         try:
             if version != 1:
-                place = self._home(stream)
+                first, place = self._first(stream)
                 if place is not None:
-                    _befell(ties, position, stream, place, data)
+                    _befell(ties, position, first, stream, place, data)
             else:
                 place = data.get("place") or "" if name in ENTRIES else None
                 if place is not None:
+                    question = data.get("question", "control")
                     if name == "evidence-reported":
                         ties.append(Tie("stands", position, stream, place, ""))
                     if "based_on" in data or "target" in data:
                         _refers(ties, position, stream, place, data)
         except (TypeError, AttributeError):  # who reads it sets it aside
             place = None
-        return Row(place if type(place) is str else "", position, stream, version, values["type"], leaf)
+        where, asked = (one if type(one) is str else "" for one in (place, question))
+        return Row(where, asked, position, stream, version, values["type"], leaf)
 
-    def _home(self, stream: str) -> str | None:
-        """The place for which the entry of a stream was recorded; None where it is no entry."""
+    def _first(self, stream: str) -> tuple[int, str | None]:
+        """Where the entry of a stream stands, and the place for which it was recorded; None where it is no entry."""
         rows = self.store.stream(stream)
         if not rows:
-            return None
+            return 0, None
         first = orjson.loads(rows[0].state)
         topic, data = upcast(first["type"], first["data"])
-        return str(data.get("place") or "") if topic.partition("/")[0] in ENTRIES else None
+        entry = topic.partition("/")[0] in ENTRIES
+        return rows[0].position, str(data.get("place") or "") if entry else None
 
     # -- into parts ------------------------------------------------------------------------------------------
 
@@ -239,7 +251,7 @@ class _Export:
         what = "ties" if kind == "ties" else "nowhere" if bucket is None else f"b{bucket:04d}"
         name = f"{what}-{self.position + 1:012d}-{self.head:012d}{more}.parquet"
         sink = self.pa.BufferOutputStream()
-        texts = [one for one in ("place", "type", "kind", "home") if one in table.column_names]
+        texts = [one for one in ("place", "question", "type", "kind", "home") if one in table.column_names]
         self.pa.parquet.write_table(
             table, sink, row_group_size=GROUP, compression="zstd", use_dictionary=texts, write_statistics=True
         )
@@ -271,7 +283,7 @@ def _batch(pa: Any, rows: Iterable[Any], schema: Any) -> Any:
     return pa.record_batch(arrays, schema=schema)
 
 
-def _befell(ties: list[Tie], position: int, stream: str, home: str, data: dict[str, Any]) -> None:
+def _befell(ties: list[Tie], position: int, first: int, stream: str, home: str, data: dict[str, Any]) -> None:
     """What befell an entry, and where a correction takes it."""
     ties.append(Tie("befell", position, stream, home, ""))
     changes = data.get("changes")
@@ -279,8 +291,8 @@ def _befell(ties: list[Tie], position: int, stream: str, home: str, data: dict[s
         return
     place = changes.get("place")
     if isinstance(place, str) and place != home:
-        ties.append(Tie("moved", position, stream, home, place))
-    _refers(ties, position, stream, home, changes)
+        ties.append(Tie("moved", first, stream, home, place))
+    _refers(ties, first, stream, home, changes)
 
 
 def _refers(ties: list[Tie], position: int, stream: str, home: str, data: dict[str, Any]) -> None:

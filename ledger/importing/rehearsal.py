@@ -151,6 +151,12 @@ class RehearsalStore:
         for row in self._rows("position BETWEEN ? AND ? ORDER BY position", start, last):
             yield row.position, row.state
 
+    def leaves_at(self, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        yield from self._below.leaves_at([one for one in positions if one <= self._size])
+        for position in positions:
+            if position > self._size and (row := self.row(position)) is not None:
+                yield position, row.state
+
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:
         for row, sealed in self._below.registry_rows(after):
             if row.position <= self._size:

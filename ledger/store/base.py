@@ -215,6 +215,10 @@ class Store(Reader, Protocol):
         columns nor the hashes beside the bytes; ``rows`` and an audit do."""
         ...
 
+    def leaves_at(self, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """The same of some positions, which ascend; those at which nothing stands are passed over."""
+        ...
+
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:
         """Rows written with ``registry=True`` at positions above ``after``, with their bodies, in order."""
         ...

@@ -84,6 +84,14 @@ class LookupContract:
         """A new, empty store in a place of its own."""
         raise NotImplementedError
 
+    def test_leaves_can_be_had_at_some_positions_alone(self) -> None:
+        store = self.make_store()
+        append(store, *(new(n) for n in range(6)))
+        leaves = dict(store.leaves())
+        assert list(store.leaves_at([2, 3, 6])) == [(at, leaves[at]) for at in (2, 3, 6)]
+        assert list(store.leaves_at([0, 5, 7, 2**70])) == [(5, leaves[5])]
+        assert list(store.leaves_at([])) == []
+
     def test_raw_rows_are_the_rows_with_whatever_body_they_have(self) -> None:
         store = self.make_store()
         bodies = [None, sealed("text", b"t" * 32), EncryptedBody("key", b"\x00\xff")]

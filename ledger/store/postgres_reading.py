@@ -150,6 +150,16 @@ class Scans(Reads):
             while found := cursor.fetchmany(_FETCHED):
                 yield from cast("list[tuple[int, bytes]]", found)
 
+    def leaves_at(self, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """See ``Store.leaves_at``."""
+        sql = (
+            "SELECT notification_id, state FROM stored_events "
+            "WHERE notification_id = ANY($1::bigint[]) ORDER BY notification_id"
+        )
+        for begin in range(0, len(positions), _FETCHED):
+            if some := [one for one in positions[begin : begin + _FETCHED] if 0 < one <= LAST]:
+                yield from cast("list[tuple[int, bytes]]", self._ask(sql, some))
+
     def _window(self, start: int, stop: int | None) -> tuple[int, int]:
         last = self._ask(LAST_POSITION)[0][0] if stop is None else stop
         return max(start, 1), min(last, LAST)

@@ -192,6 +192,16 @@ class Scans(Reads):
             yield from found
             at = found[-1][0] + 1
 
+    def leaves_at(self, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """See ``Store.leaves_at``."""
+        sql = "SELECT rowid, state FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+        for begin in range(0, len(positions), 4_000):
+            some = [one for one in positions[begin : begin + 4_000] if 0 < one <= LAST]
+            for position, state in self._ask(sql, f"[{','.join(map(str, some))}]"):
+                if type(state) is not bytes:
+                    raise Unverified("its bytes are of another type than was written", where=f"#{position}")
+                yield position, state
+
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:
         # CROSS JOIN keeps the short list of positions the outer loop.
         some = (

@@ -7,10 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from ledger.book import Ledger
+from ledger.buckets.folder import Folder
 from ledger.commands import common
 from ledger.errors import LedgerError, ReplayDue, Usage
 from ledger.settings import setting
 from projections import compare, promotion
+from projections.cluster.engines import chosen_engine
+from projections.cluster.rebuild import Cluster
 from projections.commands import common as asking
 from projections.commands.diff import names_of, show
 from projections.desk import Desk
@@ -27,6 +30,38 @@ def replay(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Let the logic before the live one answer again.")
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", help="Who does it: local, processes (of this machine) or dask."),
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDR",
+            help="With --engine dask: its address, tcp://HOST:8786.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=256,
+            help="With --engine processes: how many; one a core unless told.",
+            show_default=False,
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="What workers read: an export (`claims export --parquet`) in place of the ledger.",
+            show_default=False,
+        ),
+    ] = None,
     question: common.QuestionOption = "control",
     actor: Annotated[str | None, typer.Option("--actor", help="Who promotes it.", show_default=False)] = None,
     db: common.DbOption = None,
@@ -39,9 +74,10 @@ def replay(
     --logic FILE.py replays a logic of your own beside the installed one, and the projections in it; a copy is
     kept, so that it can be asked for by name. Nothing is promoted without --promote: later questions use it
     where --logic names it. Interrupted, it goes on where it was. Events it cannot take are quarantined and
-    listed with their position.
+    listed with their position. --engine lets others do the work; what comes out is the same, byte for byte.
     """
     chosen = common.chosen_format(format, json)
+    by = chosen_engine(engine, scheduler, workers, source)
     if rollback:
         if promote or logic:
             raise Usage(
@@ -51,6 +87,8 @@ def replay(
         _roll_back(db, actor, chosen)
         return
     with asking.open_desk(db, logic or _live_spec(db), params) as desk:
+        if by is not None:
+            desk.views.cluster = Cluster(by, desk.path, Folder(source) if source else None)
         desk.directory.question(question)
         loaded = desk.asked
         base = _base(desk)

@@ -17,9 +17,9 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger.codec import decode
+from ledger.codec import Recorded, decode
 from projections.anchor import Anchor, anchored, fits
-from projections.envelopes.reading import EVERYWHERE, Batch, Codes, Fated, Reader
+from projections.envelopes.reading import EVERYWHERE, Batch, Codes, Fated, Lookup, Reader
 from projections.envelopes.shape import SIZE
 
 if TYPE_CHECKING:
@@ -214,7 +214,11 @@ class Envelopes:
         position = mark.position if mark else 0
         if mark is not None and position >= head:
             return
-        reader = self._reader(store, head - position)
+
+        def lookup(stream: str) -> list[Recorded]:
+            return [decode(row) for row in store.stream(stream)]
+
+        reader = self._reader(lookup, head - position)
         begun = position
         while position < head or mark is None:
             last = min(head, position + BATCH - position % BATCH)
@@ -225,14 +229,25 @@ class Envelopes:
             mark = self.mark()
             position = mark.position if mark else 0
             if self._codes is None:
-                reader = self._reader(store, head - position)
+                reader = self._reader(lookup, head - position)
         progress(head - begun, head - begun)
 
-    def _reader(self, store: Store, leaves: int) -> Reader | Quick:
+    def fill(self, leaves: Iterable[tuple[int, bytes]], count: int, lookup: Lookup, mark: Mark) -> None:
+        """Read so many leaves of a ledger, in order, into an empty cache, which then stands at a mark as if it had
+        read all up to there."""
+        stream, position = iter(leaves), 0
+        reader = self._reader(lookup, count)
+        while some := list(islice(stream, BATCH)):
+            at = Mark(Anchor(mark.anchor.ledger, some[-1][0], ""), mark.code)
+            self._write(reader.read(some), at, position)
+            position = at.position
+        self._write(Batch(), mark, position)
+
+    def _reader(self, lookup: Lookup, leaves: int) -> Reader | Quick:
         """What reads so many leaves soonest."""
         from projections.columns.modes import reading
 
-        reader = Reader(self.codes, lambda stream: [decode(row) for row in store.stream(stream)])
+        reader = Reader(self.codes, lookup)
         kernel = reading(leaves) if leaves > _FEW else None
         if kernel is None:
             return reader

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -33,7 +34,9 @@ def kept(path: Path) -> Path:
     with Desk(path) as desk:
         view = desk.beliefs._view
         with view.transaction():
-            lookup.save(view.db, desk.loaded, desk.directory, desk.views.envelopes(desk.head), desk.head)
+            envelopes = desk.views.envelopes(desk.head)
+            corrected = partial(lookup.redated, desk.directory, envelopes)
+            lookup.save(view.db, desk.loaded, desk.directory, corrected, desk.head)
     return path
 
 

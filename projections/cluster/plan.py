@@ -1,0 +1,147 @@
+"""Which worker judges what: families put together by the bucket of their root until there are enough of their rows; a hot
+family alone, and a question of it at a time; the largest first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ledger.book import Ledger
+from ledger.buckets import manifest, reading
+from ledger.buckets.folder import Folder
+from ledger.buckets.manifest import bucket_of
+from ledger.directory import Directory
+from ledger.errors import LedgerError
+from ledger.places import Location
+from projections.cluster.tasks import Direct, Parts, Source, Task
+from projections.cluster.ties import Ties, of_cache, of_parts
+from projections.columns.testimony import Families
+from projections.envelopes.cache import Envelopes
+from projections.envelopes.reading import EVERYWHERE
+
+#: Rows a task: some hundreds of megabytes of a worker's while they are judged.
+ROWS = 250_000
+#: From so many rows on a family is a task by itself.
+HOT = 100_000
+
+
+@dataclass
+class Survey:
+    """What is known before anything is read: rows by place, ties, how to get at the leaves of some places with their
+    guests, and the rows of some places by what they ask."""
+
+    rows: dict[str, int]
+    ties: Ties
+    questions: Callable[[Collection[str]], Counter[str]]
+    source: Callable[[Collection[str], dict[str, tuple[int, ...]]], Source]
+    buckets: int
+
+
+def of_folder(folder: Folder, ledger: Ledger, name: str, head: int) -> Survey:
+    """The survey of an export. Raises ``LedgerError`` where it is behind, ``Unverified`` where it does not fit."""
+    found = manifest.required(folder)
+    manifest.check(found, folder, ledger.store, name)
+    if found.position < head:
+        raise LedgerError(
+            f"the parts reach #{found.position}, the ledger #{head}",
+            where=folder.url,
+            remedy=f"`claims export --parquet {folder.url}` adds what is new",
+        )
+    nowhere = tuple(found.rows(None))
+    by_bucket = {bucket: tuple(found.rows(bucket)) for bucket in range(found.buckets)}
+
+    def source(places: Collection[str], guests: dict[str, tuple[int, ...]]) -> Source:
+        some = sorted({bucket_of(place, found.buckets) for place in (*places, *guests)})
+        parts = tuple(part for bucket in some for part in by_bucket[bucket])
+        return Parts(folder.url, nowhere, parts, tuple(sorted(places)), guests)
+
+    counts = reading.counts(folder, [part for parts in by_bucket.values() for part in parts])
+
+    def questions(places: Collection[str]) -> Counter[str]:
+        return sum((Counter(counts.get(place, {})) for place in places), Counter())
+
+    rows = {place: sum(asked.values()) for place, asked in counts.items()}
+    ties = of_parts(reading.ties(folder, found.ties()))
+    return Survey(rows, ties, questions, source, found.buckets)
+
+
+def of_ledger(place: Location, ledger: Ledger, cache: Envelopes) -> Survey:
+    """The survey of a ledger that workers reach themselves, by the coordinator's cache."""
+    names, codes = cache.codes.names, cache.codes
+    bad = [at for at, _, _ in cache.bad()]
+
+    def positions(name: str) -> Iterator[int]:
+        if name in codes:
+            code = codes[name]
+            yield from cache.records([code])["position"].tolist()
+            yield from (one.position for one in cache.fates(code))
+
+    nowhere = [*positions(EVERYWHERE), *bad]
+
+    def source(places: Collection[str], guests: dict[str, tuple[int, ...]]) -> Source:
+        some = [*nowhere, *(at for one in places for at in positions(one))]
+        some += [at for found in guests.values() for at in found]
+        return Direct(place, np.unique(np.array(some, np.int64)).tobytes())
+
+    def questions(places: Collection[str]) -> Counter[str]:
+        some = cache.records([codes[place] for place in places if place in codes])
+        found, counts = np.unique(some["question"], return_counts=True)
+        return Counter(
+            {names[one]: count for one, count in zip(found.tolist(), counts.tolist(), strict=True)}
+        )
+
+    rows = {names[code]: count for code, count in cache.places().items() if names[code] != EVERYWHERE}
+    return Survey(rows, of_cache(cache, ledger), questions, source, manifest.BUCKETS)
+
+
+def tasks(survey: Survey, directory: Directory) -> list[Task]:
+    """The tasks of a replay, the largest first; at least one, since somebody must look at what stands at no place."""
+    families = Families(directory)
+    spoken: dict[str, set[str]] = defaultdict(set)
+    for place in (*survey.rows, *survey.ties.moved):
+        if place:
+            spoken[families.root(place)].add(place)
+    sizes = {root: sum(survey.rows.get(place, 0) for place in spoken[root]) for root in sorted(spoken)}
+    found = []
+    for roots in _groups(sizes, survey.buckets):
+        places = {place for root in roots for place in spoken[root]}
+        source = survey.source(places, survey.ties.guests(places))
+        rows = sum(sizes[root] for root in roots)
+        asked = _split(survey.questions(places), directory) if len(roots) == 1 and rows >= HOT else [None]
+        found += [Task(tuple(roots), questions, rows, source) for questions in asked]
+    found = found or [Task((), None, 0, survey.source((), {}))]
+    return sorted(found, key=lambda one: (-one.rows, one.families, one.questions or ()))
+
+
+def _split(rows: Counter[str], directory: Directory) -> Sequence[tuple[str, ...] | None]:
+    """The questions of a hot family in groups, since each reads all of it: those of which most is said alone, the
+    others together."""
+    alone = [one for one in directory.questions if rows[one] >= HOT // 2]
+    others = tuple(one for one in directory.questions if one not in alone)
+    found = [*((one,) for one in alone), *([others] if others else [])]
+    return found if len(alone) > 1 else [None]
+
+
+def _groups(sizes: dict[str, int], buckets: int) -> Iterator[list[str]]:
+    """Families that are judged together."""
+    by_bucket: dict[int, list[str]] = defaultdict(list)
+    for root in sizes:
+        by_bucket[bucket_of(root, buckets)].append(root)
+    for bucket in sorted(by_bucket):
+        some: list[str] = []
+        count = 0
+        for root in by_bucket[bucket]:
+            if sizes[root] >= HOT:
+                yield [root]
+                continue
+            if some and count + sizes[root] > ROWS:
+                yield some
+                some, count = [], 0
+            some.append(root)
+            count += sizes[root]
+        if some:
+            yield some

@@ -1,0 +1,128 @@
+"""A view made by many: planned here, judged elsewhere, and written here as a local replay writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ledger.buckets.folder import Folder
+from ledger.directory import Directory
+from ledger.places import Location
+from projections import lookup
+from projections.belief.voices import Learnt
+from projections.cluster import plan
+from projections.cluster.engines import Engine
+from projections.cluster.recipe import Recipe
+from projections.cluster.spool import Spool
+from projections.cluster.tasks import Order
+from projections.making import Maker, jobs
+from projections.registry import Loaded
+
+if TYPE_CHECKING:
+    from projections.views import Stamp, View, Views
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Who makes views, and of what: an export in a folder, else the ledger itself, where it lies."""
+
+    engine: Engine
+    place: Location
+    folder: Folder | None = None
+
+    def rebuild(
+        self,
+        views: Views,
+        view: View,
+        maker: Callable[[], Maker],
+        loaded: Loaded,
+        directory: Directory,
+        goal: Stamp,
+        known: int,
+    ) -> None:
+        """Fill a candidate. ``maker`` makes one of ours, whose cache has to read the ledger first: it is asked for only
+        where there is no export, or where something is to be learnt."""
+        learnt = self._learnt(views, view, maker, loaded)
+        survey = self._survey(views, maker, goal)
+        tasks = plan.tasks(survey, directory)
+        order = Order(
+            goal.anchor.ledger,
+            goal.position,
+            known,
+            Recipe.of(loaded),
+            _registry(views, goal.position),
+            learnt,
+        )
+        spool = Spool(_beside(view.path), _pinned(goal), tasks)
+        try:
+            done = spool.done()
+            left = [one for one in tasks if one.key not in done]
+            rows, of = sum(one.rows for one in tasks) - sum(one.rows for one in left), 0
+            of = max(1, sum(one.rows for one in tasks))
+            views.progress(f"{loaded.logic.id} by {self.engine.name}", rows, of)
+            if left:
+                for task, result in self.engine.run(order, left):
+                    spool.put(task, result)
+                    rows += task.rows
+                    views.progress(f"{loaded.logic.id} by {self.engine.name}", min(rows, of), of)
+            self._write(views, view, spool, loaded, directory, goal)
+        finally:
+            spool.close()
+
+    def _learnt(self, views: Views, view: View, maker: Callable[[], Maker], loaded: Loaded) -> Learnt | None:
+        """What a logic that learns was taught, which is kept in the candidate. The pass over all sources is made here."""
+        return views.teach(view, maker(), loaded).learnt if loaded.logic.learns else None
+
+    def _survey(self, views: Views, maker: Callable[[], Maker], goal: Stamp) -> plan.Survey:
+        if self.folder is not None:
+            return plan.of_folder(self.folder, views.ledger, goal.anchor.ledger, goal.position)
+        return plan.of_ledger(self.place, views.ledger, maker().envelopes)
+
+    def _write(
+        self, views: Views, view: View, spool: Spool, loaded: Loaded, directory: Directory, goal: Stamp
+    ) -> None:
+        """What the workers made, in the order and the transactions of a local replay."""
+        from projections.columns.testimony import Families
+
+        families, roots = Families(directory), spool.roots()
+        finished = view.finished()
+        of = max(1, sum(roots.values()))
+        done = 0
+        for n, some in enumerate(jobs(roots)):
+            views.progress("writing the view", done, of)
+            done += sum(roots[root] for root in some)
+            if n >= finished:
+                made = spool.made([place for root in some for place in families.members(root)])
+                with view.transaction():
+                    view.put(made)
+                    view.finish(n + 1)
+        with view.transaction():
+            view.seal(spool.strange(), goal)
+            corrected: Callable[[int], list[str]] = lambda after: spool.redated()  # noqa: E731 - all of them
+            lookup.save(view.db, loaded, directory, corrected, goal.position)
+        views.progress("writing the view", of, of)
+
+
+def _registry(views: Views, upto: int) -> tuple[tuple[int, bytes, bytes], ...]:
+    """What the directory is folded from, with the names that stand in bodies."""
+    return tuple(
+        (recorded.position, leaf, orjson.dumps(body))
+        for recorded, leaf, body in views.ledger.registry()
+        if recorded.position <= upto
+    )
+
+
+def _pinned(goal: Stamp) -> str:
+    from projections.views import pinned
+
+    return pinned(goal)
+
+
+def _beside(candidate: Path) -> Path:
+    from projections.views import spool_of
+
+    return spool_of(candidate)

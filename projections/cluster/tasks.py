@@ -1,0 +1,188 @@
+"""What one worker is asked, and the pure function that answers it.
+
+An *order* is the same for all tasks of a replay: whose ledger, up to where, under which logic. A *task* says which
+families of places to judge, and where their leaves are to be had. ``judge`` reads them into a store and a cache of its
+own and makes what the local replay would make of these families, bit for bit: positions are the ledger's, names are
+the ledger's, and nothing that it keeps hangs on the numbers that a cache gives to names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+
+from ledger.buckets import reading
+from ledger.buckets.folder import Folder
+from ledger.buckets.manifest import Part
+from ledger.codec import decode_leaf
+from ledger.directory import Directory
+from ledger.places import Location
+from projections.anchor import Anchor
+from projections.belief.voices import Learnt
+from projections.cluster.recipe import Recipe
+from projections.cluster.slices import Slice
+from projections.envelopes.cache import Envelopes, Mark
+from projections.lookup import redated
+from projections.making import Made, Maker, Workshop, jobs
+
+
+class Source(Protocol):
+    """Where a task's leaves come from."""
+
+    def leaves(self) -> Iterator[tuple[int, bytes]]:
+        """(position, leaf) of all that the task needs, in any order, some perhaps twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Leaves out of an export: all that stand at no place, all of some places, and single ones of others."""
+
+    url: str
+    nowhere: tuple[Part, ...]
+    parts: tuple[Part, ...]
+    places: tuple[str, ...]
+    guests: dict[str, tuple[int, ...]]
+
+    def leaves(self) -> Iterator[tuple[int, bytes]]:
+        folder = Folder(self.url)
+        yield from reading.everything(folder, self.nowhere)
+        yield from reading.leaves(folder, self.parts, self.places, self.guests)
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Leaves out of the ledger itself, which workers must reach: positions as the bytes of 64-bit integers."""
+
+    place: Location
+    positions: bytes = field(repr=False)
+
+    def leaves(self) -> Iterator[tuple[int, bytes]]:
+        from ledger.store.door import open_store
+
+        positions = np.frombuffer(self.positions, np.int64).tolist()
+        with closing(open_store(self.place, readonly=True)) as store:
+            yield from store.leaves_at(positions)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all tasks of a replay share. ``registry`` holds (position, leaf, body as JSON); ``known`` the moment up to which
+    sources are scored."""
+
+    ledger: str
+    head: int
+    known: int
+    recipe: Recipe
+    registry: tuple[tuple[int, bytes, bytes], ...] = field(repr=False)
+    learnt: Learnt | None = field(default=None, repr=False)
+    scratch: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells its registry from any other."""
+        digest = hashlib.sha256(self.ledger.encode())
+        for position, leaf, body in self.registry:
+            digest.update(b"%d %d " % (position, len(leaf)) + leaf + body)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Task:
+    """Families to be judged, by their roots; on some questions only where there are any. ``rows``: about how many."""
+
+    families: tuple[str, ...]
+    questions: tuple[str, ...] | None
+    rows: int
+    source: Source = field(repr=False)
+
+    @cached_property
+    def key(self) -> str:
+        """A name by which what was made of it is found again."""
+        named = orjson.dumps([self.families, self.questions])
+        return hashlib.sha256(named).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class Result:
+    """``records`` by family; ``strange`` entries on questions that nobody opened, ``redated`` places of which corrections
+    changed dates. ``peak_mb`` is the most memory that the worker ever had."""
+
+    made: Made
+    records: dict[str, int]
+    strange: list[tuple[str, str, int, str, str]]
+    redated: list[str]
+    peak_mb: float = 0.0
+
+
+def judge(order: Order, task: Task) -> Result:
+    """What a view keeps of a task's families."""
+    logic = order.recipe.logic(order.learnt)
+    with tempfile.TemporaryDirectory(prefix="claims-bucket-", dir=_scratch(order)) as folder:
+        leaves = (one for one in task.source.leaves() if one[0] <= order.head)
+        some = Slice(leaves, Path(folder))
+        envelopes = Envelopes(Path(folder) / "envelopes.db")
+        try:
+            mark = Mark(Anchor(order.ledger, order.head, ""), "")
+            envelopes.fill(some.leaves(), len(some), some.stream, mark)
+            directory = _directory(order)
+            maker = Maker(Workshop(some.event, some.first), envelopes, directory, logic, order.known)
+            found = maker.roots()
+            records = {root: found[root] for root in task.families if root in found}
+            made = Made()
+            for roots in jobs(records):
+                made.extend(maker.make(roots, questions=task.questions))
+            strange = maker.strange(task.families)
+            return Result(made, records, strange, redated(directory, envelopes), _peak())
+        finally:
+            envelopes.close()
+            some.close()
+
+
+#: The directory that was folded last, by what it was folded from.
+_folded: dict[str, Directory] = {}
+
+
+def _directory(order: Order) -> Directory:
+    if order.digest not in _folded:
+        _folded.clear()
+        pairs = ((decode_leaf(at, leaf), orjson.loads(body)) for at, leaf, body in order.registry)
+        _folded[order.digest] = Directory.fold(pairs)
+    return _folded[order.digest]
+
+
+def _scratch(order: Order) -> str | None:
+    """Where a worker may write: what the replay cleans up behind it, or the folder that its scheduler gave it."""
+    if order.scratch is not None:
+        os.makedirs(order.scratch, exist_ok=True)
+        return order.scratch
+    try:
+        from distributed import get_worker
+
+        return str(get_worker().local_directory)
+    except (ImportError, ValueError):
+        return None
+
+
+def _peak() -> float:
+    """The most memory this process had, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def shared(value: Any) -> Any:
+    """Hands on what all tasks share, so that a scheduler can make it again where it was lost."""
+    return value

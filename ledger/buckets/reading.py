@@ -88,9 +88,12 @@ def _opened(folder: Folder, part: Part) -> Any:
         _compared.add(key)
     pa = arrow()
     try:
-        return pa.parquet.ParquetFile(folder.open(part.name))
+        opened = pa.parquet.ParquetFile(folder.open(part.name))
     except pa.ArrowException as error:
         raise damaged(f"the part cannot be read ({_line(error)})", folder.path(part.name)) from None
+    if opened.schema_arrow.names != schemas()[part.kind == "ties"].names:
+        raise damaged("the part has other columns than parts have", folder.path(part.name))
+    return opened
 
 
 def _read(folder: Folder, part: Part, opened: Any, group: int, columns: list[str]) -> Any:

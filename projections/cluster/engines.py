@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
@@ -161,18 +162,20 @@ class Dask:
         self, distributed: Any, client: Any, order: Order, tasks: list[Task]
     ) -> Iterator[tuple[Task, Result]]:
         common = client.submit(shared, order, pure=False)
-        futures = {
-            client.submit(judge, common, task, pure=False, priority=-n): task for n, task in enumerate(tasks)
-        }
+        ended: SimpleQueue[Any] = SimpleQueue()
+        futures: dict[Any, Task] = {}
         try:
+            for n, task in enumerate(tasks):
+                future = client.submit(judge, common, task, pure=False, priority=-n)
+                futures[future] = task
+                future.add_done_callback(ended.put)
             while futures:
                 try:
-                    done = distributed.wait(list(futures), 1.0, return_when="FIRST_COMPLETED").done
-                except TimeoutError:
+                    future = ended.get(timeout=1.0)
+                except Empty:
                     self._wait_for_workers(client, _BACK)
                     continue
-                for future in done:
-                    yield futures.pop(future), self._taken(distributed, future)
+                yield futures.pop(future), self._taken(distributed, future)
         finally:
             with suppress(Exception):
                 client.cancel([*futures, common], force=True)

@@ -23,9 +23,11 @@ from projections.columns.testimony import Families
 from projections.envelopes.cache import Envelopes
 from projections.envelopes.reading import EVERYWHERE
 
-#: Rows a task: some hundreds of megabytes of a worker's while they are judged.
+#: The most rows a task, but for one family alone: some hundreds of megabytes of a worker's while they are judged.
 ROWS = 250_000
-#: From so many rows on a family is a task by itself.
+#: Fewer rows than these are not worth a task, nor more tasks than these where they are.
+FEW, MANY = 2_000, 32
+#: From so many rows on a family is judged by itself, and its questions apart.
 HOT = 100_000
 
 
@@ -127,21 +129,18 @@ def _split(rows: Counter[str], directory: Directory) -> Sequence[tuple[str, ...]
 
 
 def _groups(sizes: dict[str, int], buckets: int) -> Iterator[list[str]]:
-    """Families that are judged together."""
-    by_bucket: dict[int, list[str]] = defaultdict(list)
-    for root in sizes:
-        by_bucket[bucket_of(root, buckets)].append(root)
-    for bucket in sorted(by_bucket):
-        some: list[str] = []
-        count = 0
-        for root in by_bucket[bucket]:
-            if sizes[root] >= HOT:
-                yield [root]
-                continue
-            if some and count + sizes[root] > ROWS:
-                yield some
-                some, count = [], 0
-            some.append(root)
-            count += sizes[root]
-        if some:
+    """Families that are judged together: those of one bucket, and of the next ones while they are few."""
+    enough = min(ROWS, max(FEW, sum(sizes.values()) // MANY))
+    some: list[str] = []
+    count = 0
+    for root in sorted(sizes, key=lambda one: (bucket_of(one, buckets), one)):
+        if sizes[root] >= min(HOT, enough):
+            yield [root]
+            continue
+        if some and count + sizes[root] > enough:
             yield some
+            some, count = [], 0
+        some.append(root)
+        count += sizes[root]
+    if some:
+        yield some

@@ -91,14 +91,14 @@ class Recipe:
         return logic if registry.fingerprint(logic, loaded.file) == self.fingerprint else None
 
     def _lacking(self, what: str, remedy: str) -> Lacking:
-        return Lacking(what, where=f"worker {_worker()}", remedy=remedy)
+        return Lacking(what, where=f"worker {this_worker()}", remedy=remedy)
 
 
 #: By fingerprint: a file is run once a process.
 _known: dict[str, Logic] = {}
 
 
-def _worker() -> str:
+def this_worker() -> str:
     """How this worker is called."""
     try:
         from distributed import get_worker

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,12 +27,14 @@ from ledger.buckets.folder import Folder
 from ledger.buckets.manifest import Part
 from ledger.codec import decode_leaf
 from ledger.directory import Directory
+from ledger.errors import LedgerError
 from ledger.places import Location
 from projections.anchor import Anchor
+from projections.belief.base import Logic
 from projections.belief.voices import Learnt
-from projections.cluster.recipe import Recipe
+from projections.cluster.recipe import Recipe, this_worker
 from projections.cluster.slices import Slice
-from projections.envelopes.cache import Envelopes, Mark
+from projections.envelopes.cache import Damaged, Envelopes, Mark
 from projections.lookup import redated
 from projections.making import Made, Maker, Workshop, jobs
 
@@ -126,27 +129,32 @@ class Result:
 
 
 def judge(order: Order, task: Task) -> Result:
-    """What a view keeps of a task's families."""
+    """What a view keeps of a task's families. Raises ``LedgerError`` for whatever keeps a worker from it."""
     logic = order.recipe.logic(order.learnt)
-    with tempfile.TemporaryDirectory(prefix="claims-bucket-", dir=_scratch(order)) as folder:
-        leaves = (one for one in task.source.leaves() if one[0] <= order.head)
-        some = Slice(leaves, Path(folder))
-        envelopes = Envelopes(Path(folder) / "envelopes.db")
-        try:
-            mark = Mark(Anchor(order.ledger, order.head, ""), "")
-            envelopes.fill(some.leaves(), len(some), some.stream, mark)
-            directory = _directory(order)
-            maker = Maker(Workshop(some.event, some.first), envelopes, directory, logic, order.known)
-            found = maker.roots()
-            records = {root: found[root] for root in task.families if root in found}
-            made = Made()
-            for roots in jobs(records):
-                made.extend(maker.make(roots, questions=task.questions))
-            strange = maker.strange(task.families)
-            return Result(made, records, strange, redated(directory, envelopes), _peak())
-        finally:
-            envelopes.close()
-            some.close()
+    try:
+        with tempfile.TemporaryDirectory(prefix="claims-bucket-", dir=_scratch(order)) as folder:
+            return _judged(order, task, logic, Path(folder))
+    except (OSError, sqlite3.Error, Damaged) as error:
+        raise LedgerError(
+            f"the worker came to grief ({error})",
+            where=f"worker {this_worker()}",
+            remedy="look to the space and rights of its temporary folder; what was done is kept",
+        ) from None
+
+
+def _judged(order: Order, task: Task, logic: Logic, folder: Path) -> Result:
+    leaves = (one for one in task.source.leaves() if one[0] <= order.head)
+    with closing(Slice(leaves, folder)) as some, closing(Envelopes(folder / "envelopes.db")) as envelopes:
+        mark = Mark(Anchor(order.ledger, order.head, ""), "")
+        envelopes.fill(some.leaves(), len(some), some.stream, mark)
+        directory = _directory(order)
+        maker = Maker(Workshop(some.event, some.first), envelopes, directory, logic, order.known)
+        found = maker.roots()
+        records = {root: found[root] for root in task.families if root in found}
+        made = Made()
+        for roots in jobs(records):
+            made.extend(maker.make(roots, questions=task.questions))
+        return Result(made, records, maker.strange(task.families), redated(directory, envelopes), _peak())
 
 
 #: The directory that was folded last, by what it was folded from.

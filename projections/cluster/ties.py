@@ -79,7 +79,12 @@ def of_parts(table: Any) -> Ties:
     """The ties of an export, given as an Arrow table; those that lead nowhere else are passed over early."""
     ties, by = Ties(), defaultdict(set)
     moved: list[Tie] = []
+    first: dict[str, int] = {}
     for one in _crossing(table):
+        if one.kind == "befell":  # these come last
+            ties.befell[first[one.stream]].add(one.position)
+            continue
+        first[one.stream] = one.position
         if one.kind == "stands":
             ties.stands[one.stream] = one.home, one.position
         elif one.kind == "leans":
@@ -90,8 +95,6 @@ def of_parts(table: Any) -> Ties:
         elif one.kind == "moved":
             moved.append(one)
             ties.moved[one.to].add((one.home, one.position))
-    first = {one.stream: one.position for one in moved}
-    first |= {stream: position for stream, (_, position) in ties.stands.items()}
     ties.grounds.update((stream, by[stream]) for stream in by if stream in ties.stands)
     for one in moved:
         ties.leans[one.to] |= by.get(one.stream, set())
@@ -121,11 +124,11 @@ def _crossing(table: Any) -> Iterable[Tie]:
         if not further:
             break
         near |= further
-    streams = near | {*kept["stream"].to_pylist()}
-    befell = of("befell")
-    for some in (stands.filter(named(stands, "stream", streams)), kept, moved):
+    found = (stands.filter(named(stands, "stream", near)), kept, moved)
+    for some in found:
         yield from _rows(some)
-    yield from _rows(befell.filter(named(befell, "stream", streams)))
+    befell, heard = of("befell"), {stream for some in found for stream in some["stream"].to_pylist()}
+    yield from _rows(befell.filter(named(befell, "stream", heard)))
 
 
 def _rows(table: Any) -> Iterable[Tie]:

@@ -264,12 +264,18 @@ class Shelf:
         at = len(self.events) if position is None else position
         if at not in self._directories:
             self._directories[at] = Directory.fold(
-                (Recorded(one.position, _leaf(one)), {})
-                for one in self.events[:at]
-                if BY_NAME[one.name].REGISTRY
-                or (one.name == "entry-corrected" and one.stream.partition(":")[0] in ("place", "source"))
+                (Recorded(one.position, _leaf(one)), {}) for one in self.registry(at)
             )
         return self._directories[at]
+
+    def registry(self, position: int) -> list[Recorded]:
+        """The events that a directory is folded from."""
+        return [
+            one
+            for one in self.events[:position]
+            if BY_NAME[one.name].REGISTRY
+            or (one.name == "entry-corrected" and one.stream.partition(":")[0] in ("place", "source"))
+        ]
 
     def case(self, place: str = "town", question: str = "control", position: int | None = None) -> Case:
         at = len(self.events) if position is None else position
@@ -325,6 +331,15 @@ class Paper:
 
     def leaves(self, start: int = 1, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
         return ((row.position, row.state) for row in self.rows(start, stop))
+
+    def leaves_at(self, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        return ((at, row.state) for at in positions if (row := self.row(at)) is not None)
+
+    def registry(self) -> Iterator[tuple[Recorded, bytes, dict[str, Any]]]:
+        return ((one, self.shelf.rows[one.position - 1].state, {}) for one in self.shelf.registry(self.size))
+
+    def close(self) -> None:
+        """As a store is closed by whoever opened it."""
 
     def row(self, position: int) -> StoredRow | None:
         return self.shelf.rows[position - 1] if 1 <= position <= self.size else None

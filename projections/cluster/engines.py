@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError, Usage
 from projections.cluster.tasks import Order, Result, Task, judge, shared
@@ -139,6 +141,7 @@ class Dask:
 
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say ourselves what matters
         try:
+            self._knock()
             return distributed.Client(self.scheduler, timeout=_REACHED, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise LedgerError(
@@ -146,6 +149,12 @@ class Dask:
                 where=self.scheduler,
                 remedy="start one with `dask scheduler`, workers with `dask worker ADDR`; or use --engine processes",
             ) from None
+
+    def _knock(self) -> None:
+        """See whether anybody listens, at once: Dask would try again and again first."""
+        found = urlsplit(self.scheduler)
+        if found.scheme == "tcp" and found.hostname and found.port:
+            socket.create_connection((found.hostname, found.port), _REACHED).close()
 
     def _wait_for_workers(self, client: Any, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -244,4 +253,6 @@ def _distributed() -> Any:
 
 
 def _line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -35,8 +35,10 @@ from projections.cluster.tasks import Order, Result, Task, judge
 from projections.envelopes.shape import EVIDENCE_KINDS
 from projections.registry import Loaded, load
 from projections.views import Views, file_name
+from tests import clusters
 from tests.bench import generator
 from tests.bench.stage import batched, empty
+from tests.clusters import Scheduler
 from tests.projections.worlds import Paper, World, claim, date, laws, moment, told, worlds
 
 TALLY = load("tally")
@@ -372,47 +374,13 @@ def test_ctrl_c_ends_the_workers_and_leaves_what_was_done(book, parts, expected,
     assert replayed(book, folder, Here(), parts) == expected
 
 
-@dataclass
-class Running:
-    """A scheduler and its workers, each a process of its own."""
-
-    address: str
-    processes: list[subprocess.Popen[Any]]
-
-    def worker(self, folder: Path) -> subprocess.Popen[Any]:
-        env = os.environ | {"CLAIMS_KERNEL": "plain", "CLAIMS_LOGICS": str(folder / "none")}
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1",
-                   "--no-dashboard", "--no-nanny", "--death-timeout", "30", "--local-directory", str(folder)]  # fmt: skip
-        started = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.processes.append(started)
-        return started
-
-
 @pytest.fixture(scope="module")
-def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("dask")
-    file = folder / "scheduler.json"
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-               "--no-dashboard", "--scheduler-file", str(file), "--idle-timeout", "120"]  # fmt: skip
-    scheduler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    running = Running("", [scheduler])
-    try:
-        until = time.monotonic() + 30
-        while not running.address and time.monotonic() < until:
-            time.sleep(0.1)
-            try:
-                running.address = json.loads(file.read_text())["address"]
-            except (FileNotFoundError, json.JSONDecodeError):
-                continue
-        yield running
-    finally:
-        for one in running.processes:
-            one.kill()
-        for one in running.processes:
-            one.wait()
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]:
+    with clusters.running(tmp_path_factory.mktemp("dask")) as scheduler:
+        yield scheduler
 
 
-def test_replay_by_dask(dask, script, claims, copied, tmp_path) -> None:
+def test_replay_by_dask(dask, script, claims, copied) -> None:
     """In one test, since workers take their time to start: no workers, the same answer, a worker killed, a logic lacking."""
     engine = ("replay", "--engine", "dask", "--scheduler", dask.address)
     local = script.run("replay", db=copied)
@@ -421,8 +389,8 @@ def test_replay_by_dask(dask, script, claims, copied, tmp_path) -> None:
     with mock.patch("projections.cluster.engines._FIRST", 0):
         said = claims.run(*engine, db=copied, ok=1)
     assert f"{dask.address}: the scheduler has no workers. Start some: `dask worker" in said.err
-    victim = dask.worker(tmp_path)
-    dask.worker(tmp_path)
+    victim = dask.worker()
+    dask.worker()
     seen = []
 
     def kill(*_: object) -> None:

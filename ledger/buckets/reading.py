@@ -1,4 +1,7 @@
-"""Reading parts: the rows of some places, and single rows of others; every part is compared with its checksum once a process."""
+"""Reading parts: the rows of some places, and single rows of others.
+
+Every part is compared with its checksum once a process; each page that is read has one of its own besides.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,7 @@ def _opened(folder: Folder, part: Part) -> Any:
         _compared.add(key)
     pa = arrow()
     try:
-        opened = pa.parquet.ParquetFile(folder.open(part.name))
+        opened = pa.parquet.ParquetFile(folder.open(part.name), page_checksum_verification=True)
     except pa.ArrowException as error:
         raise damaged(f"the part cannot be read ({_line(error)})", folder.path(part.name)) from None
     if opened.schema_arrow.names != schemas()[part.kind == "ties"].names:

@@ -253,7 +253,13 @@ class _Export:
         sink = self.pa.BufferOutputStream()
         texts = [one for one in ("place", "question", "type", "kind", "home") if one in table.column_names]
         self.pa.parquet.write_table(
-            table, sink, row_group_size=GROUP, compression="zstd", use_dictionary=texts, write_statistics=True
+            table,
+            sink,
+            row_group_size=GROUP,
+            compression="zstd",
+            use_dictionary=texts,
+            write_statistics=True,
+            write_page_checksum=True,
         )
         raw = sink.getvalue().to_pybytes()
         self.folder.write(name, raw)

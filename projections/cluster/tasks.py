@@ -12,6 +12,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -119,13 +120,14 @@ class Task:
 @dataclass(slots=True)
 class Result:
     """``records`` by family; ``strange`` entries on questions that nobody opened, ``redated`` places of which corrections
-    changed dates. ``peak_mb`` is the most memory that the worker ever had."""
+    changed dates. ``peak_mb`` is the most memory that the worker ever had, ``seconds`` what the task took of a core."""
 
     made: Made
     records: dict[str, int]
     strange: list[tuple[str, str, int, str, str]]
     redated: list[str]
     peak_mb: float = 0.0
+    seconds: float = 0.0
 
 
 def judge(order: Order, task: Task) -> Result:
@@ -143,6 +145,7 @@ def judge(order: Order, task: Task) -> Result:
 
 
 def _judged(order: Order, task: Task, logic: Logic, folder: Path) -> Result:
+    begun = time.process_time()
     leaves = (one for one in task.source.leaves() if one[0] <= order.head)
     with closing(Slice(leaves, folder)) as some, closing(Envelopes(folder / "envelopes.db")) as envelopes:
         mark = Mark(Anchor(order.ledger, order.head, ""), "")
@@ -154,7 +157,8 @@ def _judged(order: Order, task: Task, logic: Logic, folder: Path) -> Result:
         made = Made()
         for roots in jobs(records):
             made.extend(maker.make(roots, questions=task.questions))
-        return Result(made, records, maker.strange(task.families), redated(directory, envelopes), _peak())
+        strange, corrected = maker.strange(task.families), redated(directory, envelopes)
+        return Result(made, records, strange, corrected, _peak(), time.process_time() - begun)
 
 
 #: The directory that was folded last, by what it was folded from.

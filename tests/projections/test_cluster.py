@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -284,6 +283,42 @@ def test_an_export_made_in_steps_holds_what_one_made_at_once_holds(book, expecte
     assert ties[0] == ties[1]
     assert manifest.required(steps) == found
     assert replayed(book, tmp_path / "views", Here(), steps) == expected
+
+
+def test_a_part_that_changes_while_it_is_in_use_is_found_by_its_pages(book, tmp_path) -> None:
+    from ledger.buckets import manifest, reading
+
+    folder = Folder(f"file://{tmp_path}/parts")
+    with Ledger.open(book, readonly=True) as ledger:
+        found, _ = writing.export(ledger.store, "bench", folder, 1)
+    [part] = found.rows(0)
+    assert len(dict(reading.everything(folder, [part]))) == part.rows
+    path = tmp_path / "parts" / part.name
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(LedgerError, match="the part cannot be read") as caught:
+        dict(reading.everything(folder, [part]))
+    assert str(caught.value).startswith(f"file://{tmp_path}/parts/{part.name}: ")
+    reading._compared.clear()
+    with pytest.raises(LedgerError, match="its checksum differs"):
+        dict(reading.everything(folder, [part]))
+    assert manifest.required(folder) == found
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("pyarrow", ("export", "--parquet", "parts")),
+        ("distributed", ("replay", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1")),
+        ("fsspec", ("export", "--parquet", "memory://parts")),
+    ],
+)
+def test_without_the_extra_it_says_what_to_install(missing, command, claims, demo, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    said = claims.run(*command, db=demo, ok=2)
+    assert missing in said.err
+    assert said.err.endswith("Install the extra: pip install 'claim-ledger[cluster]'\n")
 
 
 def test_a_logic_file_goes_along_only_where_the_user_named_it(tmp_path, monkeypatch) -> None:

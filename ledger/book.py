@@ -278,7 +278,9 @@ class Ledger:
             with self.store.writer() as writer:
                 if self.notary is not None:
                     self.notary.check(writer)
-                receipts = self._decide(writer, prepared, expected, actor, tolerant)
+                receipts = self._decide(
+                    writer, prepared, expected, actor, tolerant, last=within is None and not dry_run
+                )
                 if dry_run:
                     raise _DryRun
                 if within is not None:
@@ -301,6 +303,8 @@ class Ledger:
         expected: int | None,
         actor: str | None,
         tolerant: bool,
+        *,
+        last: bool,
     ) -> list[Receipt]:
         from ledger.appending import Batch
 
@@ -320,7 +324,7 @@ class Ledger:
         batch = Batch(writer, directory, recorded, actor, head.size, self._salt, self.opened, vault)
         receipts = batch.take_all(prepared, tolerant=tolerant)
         if batch.rows:
-            writer.insert(batch.rows, batch.recorded)
+            writer.insert(batch.rows, batch.recorded, last=last)
         self._whole_at = head.size + len(batch.rows)  # what the batch registers is in it
         return receipts
 

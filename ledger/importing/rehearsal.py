@@ -193,7 +193,7 @@ class RehearsalStore:
             raise
         self._db.execute("COMMIT")
 
-    def insert(self, rows: Sequence[NewRow], recorded: str) -> range:
+    def insert(self, rows: Sequence[NewRow], recorded: str, *, last: bool = False) -> range:
         first = self._head.size + 1
         hashes = [leaf_hash(row.state) for row in rows]
         try:

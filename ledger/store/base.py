@@ -175,8 +175,11 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """A reader that holds the write lock. Leaving the block normally commits; an exception rolls back."""
 
-    def insert(self, rows: Sequence[NewRow], recorded: str) -> range:
+    def insert(self, rows: Sequence[NewRow], recorded: str, *, last: bool = False) -> range:
         """Write ``rows`` behind the head; returns their positions. ``recorded`` is the last row's clock.
+
+        ``last``: nothing but the head is asked for behind it, so that a store may write when the block is left, in one
+        turn with the commit; what is refused is told then.
 
         No rows: an empty range, and nothing changes. All of a call or none of it: after ``Conflict`` (a
         (stream, version) or key is taken) or ``WriteFailed`` what earlier calls wrote is still there, and the

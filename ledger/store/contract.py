@@ -210,6 +210,32 @@ class StoreContract(LookupContract):
 
     # -- the record ---------------------------------------------------------------------------------
 
+    def test_the_last_rows_of_a_block_are_there_when_it_is_left(self) -> None:
+        store = self.make_store()
+        append(store, new("a"))
+        with store.writer() as writer:
+            at = writer.insert([new("b", key="k"), new("c", body=sealed())], CLOCK, last=True)
+            told = writer.head()
+        assert list(at) == [2, 3]
+        assert store.head() == told
+        assert [row.stream for row in store.rows()] == ["claim:a", "claim:b", "claim:c"]
+        assert store.positions_of_keys(["k"]) == {"k": 2}
+        assert list(store.bodies()) == [(3, sealed())]
+
+    def test_nothing_is_written_of_last_rows_that_are_refused_or_left_by_an_error(self) -> None:
+        store = self.make_store()
+        append(store, new("a", key="k"))
+        before = store.head()
+        for rows in ([new("b"), new("a")], [new("b", key="k")], [new("b"), new("b")]):
+            with refused(Conflict), store.writer() as writer:
+                writer.insert(rows, CLOCK, last=True)
+        with refused(KeyError), store.writer() as writer:
+            writer.insert([new("b")], CLOCK, last=True)
+            raise KeyError
+        assert store.head() == before
+        assert [row.stream for row in store.rows()] == ["claim:a"]
+        append(store, new("b"))
+
     def test_the_index_of_streams_is_told_in_its_order(self) -> None:
         store = self.make_store()
         append(store, *(new(n) for n in (3, 1, 2)), new(1, version=2), new(1, version=10), new(1, version=3))

@@ -24,7 +24,7 @@ from ledger.store.postgres_auditing import Audits
 from ledger.store.postgres_errors import lost, not_allowed
 from ledger.store.postgres_pool import SETTINGS, LedgerDatastore
 from ledger.store.postgres_recorder import FIRST, LedgerRecorder
-from ledger.store.postgres_wire import LedgerConnection, Rows, ask
+from ledger.store.postgres_wire import Rows, ask
 from ledger.store.postgres_writing import PostgresWriter
 
 _MENDED = 20.0  # seconds in which a server that broke off may come back and say what became of a commit
@@ -116,14 +116,14 @@ class PostgresStore(Audits):
             writer = PostgresWriter(self.where, connection, head)
             try:
                 yield writer
+                self._commit(writer)
             finally:
                 writer.end()
-            self._commit(connection, writer)
 
-    def _commit(self, connection: LedgerConnection, writer: PostgresWriter) -> None:
+    def _commit(self, writer: PostgresWriter) -> None:
         """Commit. Where the connection is lost over it, look what became of it: it may well have been done."""
         try:
-            connection.run_plain(b"COMMIT")
+            writer.commit()
         except psycopg.Error as error:
             if not lost(error) or not self._is_there(writer.written):
                 raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
@@ -98,9 +98,7 @@ def insert(
         return before
     done = False
     try:
-        after = (_copy_all if len(rows) >= _COPIED else _insert_all)(
-            connection, where, before, rows, recorded
-        )
+        after = (_insert_all if few(rows) else _copy_all)(connection, where, before, rows, recorded)
         done = True
         return after
     finally:
@@ -109,10 +107,19 @@ def insert(
                 connection.execute("ROLLBACK TO batch")
 
 
-def _insert_all(
-    connection: LedgerConnection, where: str, before: Standing, rows: Sequence[NewRow], recorded: str | None
-) -> Standing:
-    """A few rows: all of them and the head in one statement."""
+class Prepared(NamedTuple):
+    """The statement that writes a few rows, and how the head stands after it."""
+
+    after: Standing
+    sql: str
+    parameters: list[bytes | None]
+
+
+def prepared(
+    before: Standing, rows: Sequence[NewRow], recorded: str | None, *, surely: bool = False
+) -> Prepared:
+    """A few rows: all of them and the head in one statement. ``surely``: it fails where the head, or the last row, is not
+    what it was thought to be."""
     head, first = before.head, before.head.size + 1
     leaves = [leaf_hash(row.state) for row in rows]
     frontier, made = head.frontier.grown(leaves, STEP)
@@ -124,8 +131,20 @@ def _insert_all(
         **postgres_rows.beside(first, rows),
     }
     after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
-    _finish(connection, where, before, after, tables)
-    return after
+    return Prepared(after, *_last(before, after, tables, surely=surely))
+
+
+def few(rows: Sequence[NewRow]) -> bool:
+    """Whether so many rows are written by one statement."""
+    return len(rows) < _COPIED
+
+
+def _insert_all(
+    connection: LedgerConnection, where: str, before: Standing, rows: Sequence[NewRow], recorded: str | None
+) -> Standing:
+    made = prepared(before, rows, recorded)
+    _run(connection, where, before, made.sql, made.parameters)
+    return made.after
 
 
 def _copy_all(
@@ -151,15 +170,14 @@ def _copy_all(
             for piece in _pieces(tables.pop(table)):
                 copy.write(copied(piece))
     after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
-    _finish(connection, where, before, after, tables)
+    _run(connection, where, before, *_last(before, after, tables))
     return after
 
 
-def _finish(
-    connection: LedgerConnection, where: str, before: Standing, after: Standing, tables: postgres_rows.Rows
-) -> None:
-    """The last rows and the head, in one statement. Raises ``Unverified`` where the head, or the last row, is not what it
-    was thought to be: somebody wrote without the lock."""
+def _last(
+    before: Standing, after: Standing, tables: postgres_rows.Rows, *, surely: bool = False
+) -> tuple[str, list[bytes | None]]:
+    """The statement with the last rows and the head, and its parameters."""
     head = after.head
     given = (
         bigint(head.size),
@@ -169,12 +187,26 @@ def _finish(
         bigint(before.head.size),
     )
     then = _SET_HEAD if "stored_events" in tables else _SET_HEAD_AFTER
-    sql, parameters = postgres_rows.inserting(
-        {table: rows for table, rows in tables.items() if rows}, then, given
-    )
+    some = {table: rows for table, rows in tables.items() if rows}
+    return postgres_rows.inserting(some, then, given, surely=surely)
+
+
+def _run(
+    connection: LedgerConnection,
+    where: str,
+    before: Standing,
+    sql: str,
+    parameters: Sequence[bytes | None],
+) -> None:
     if connection.run(sql, parameters).command_tuples != 1:
-        expect_last(connection, where, before.head.size)
-        raise Unverified("the tree head was changed by somebody who does not hold the lock", where=where)
+        raise changed(connection, where, before.head.size)
+
+
+def changed(connection: LedgerConnection, where: str, size: int) -> Unverified:
+    """What is to be said where the head, or the last row, is not what it was thought to be: somebody wrote without the
+    lock."""
+    expect_last(connection, where, size)
+    return Unverified("the tree head was changed by somebody who does not hold the lock", where=where)
 
 
 def _pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:

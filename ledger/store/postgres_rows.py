@@ -99,8 +99,11 @@ def nodes(made: Iterable[tuple[int, int, bytes]]) -> list[Row]:
 # -- as a statement --------------------------------------------------------------------------------------
 
 
-def inserting(tables: Rows, then: str, given: Sequence[bytes | None]) -> tuple[str, list[bytes | None]]:
-    """One statement that inserts all rows and ends in ``then``, which takes ``given``; and its parameters."""
+def inserting(
+    tables: Rows, then: str, given: Sequence[bytes | None], *, surely: bool = False
+) -> tuple[str, list[bytes | None]]:
+    """One statement that inserts all rows and ends in ``then``, which takes ``given``; and its parameters. ``surely``: it
+    fails with a division by zero where ``then`` changes no row."""
     parameters = [*given]
     for table, rows in tables.items():
         if len(rows) == 1:
@@ -109,11 +112,11 @@ def inserting(tables: Rows, then: str, given: Sequence[bytes | None]) -> tuple[s
             kinds = [kind for _, kind in COLUMNS[table]]
             parameters += map(array, kinds, zip(*rows, strict=True))
     shape = tuple((table, len(rows) == 1) for table, rows in tables.items())
-    return _statement(shape, then, len(given)), parameters
+    return _statement(shape, then, len(given), surely), parameters
 
 
 @cache
-def _statement(shape: tuple[tuple[str, bool], ...], then: str, given: int) -> str:
+def _statement(shape: tuple[tuple[str, bool], ...], then: str, given: int, surely: bool) -> str:
     parts, number = [], given
     for table, single in shape:
         places = []
@@ -122,6 +125,8 @@ def _statement(shape: tuple[tuple[str, bool], ...], then: str, given: int) -> st
             places.append(f"${number}::{kind}" if single else f"${number}::{kind}[]")
         values = f"VALUES ({', '.join(places)})" if single else f"SELECT * FROM unnest({', '.join(places)})"
         parts.append(f"{table}_ AS (INSERT INTO {table} ({names(table)}) {values})")
+    if surely:
+        parts, then = [*parts, f"changed AS ({then} RETURNING 1)"], "SELECT 1 / count(*) FROM changed"
     return f"WITH {', '.join(parts)} {then}" if parts else then
 
 

@@ -56,6 +56,29 @@ class LedgerConnection(psycopg.Connection[DictRow]):
             self.pgconn.send_query(sql)
             return self._answers()
 
+    def run_and_commit(self, sql: str, parameters: Sequence[bytes | None]) -> None:
+        """One statement and COMMIT, in one turn with the server; where the statement fails, nothing is committed and the
+        transaction is still open. Raises psycopg's errors."""
+        formats = [_BINARY] * len(parameters)
+        with self.lock:
+            name = self._name(sql)
+            self.pgconn.enter_pipeline_mode()
+            try:
+                if name is None:
+                    self.pgconn.send_query_params(sql.encode(), parameters, None, formats, _BINARY)
+                else:
+                    self.pgconn.send_query_prepared(name, parameters, formats, _BINARY)
+                self.pgconn.send_query_params(b"COMMIT", None)
+                self.pgconn.pipeline_sync()
+                self.wait(generators.send(self.pgconn))
+                answers = [one for _ in range(3) for one in self.wait(generators.fetch_many(self.pgconn))]
+            finally:
+                if self.pgconn.status == pq.ConnStatus.OK:
+                    self.pgconn.exit_pipeline_mode()
+        for answer in answers:
+            if answer.status == pq.ExecStatus.FATAL_ERROR:
+                raise error_from_result(answer, self.info.encoding)
+
     def _name(self, sql: str) -> bytes | None:
         """Under which name it is prepared; None while it is not worth it."""
         name = self._prepared_here.get(sql)

@@ -13,7 +13,16 @@ from ledger.store.conflicts import conflict
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_pool import Texts
 from ledger.store.postgres_reading import Reads
-from ledger.store.postgres_recorder import Standing, expect_last, insert, standing_locked
+from ledger.store.postgres_recorder import (
+    Prepared,
+    Standing,
+    changed,
+    expect_last,
+    few,
+    insert,
+    prepared,
+    standing_locked,
+)
 from ledger.store.postgres_wire import LedgerConnection, Rows, ask
 
 
@@ -27,11 +36,14 @@ class PostgresWriter(Reads):
         self._found = head  # what the query for the head gave when the lock was got
         self._standing: Standing | None = None  # nobody else writes while this one lives
         self._behind = True  # whether the savepoint is behind all that was done
+        self._pending: tuple[Prepared, Sequence[NewRow]] | None = None  # to be written with the commit
 
     @property
     def _open(self) -> LedgerConnection:
         if self._connection is None:  # what follows would run outside any transaction
             raise WriteFailed("the write transaction is over", where=self.where)
+        if self._pending is not None:
+            raise WriteFailed("the last rows were inserted already", where=self.where)
         return self._connection
 
     def _ask(self, sql: str, *parameters: Any) -> Rows:
@@ -47,7 +59,7 @@ class PostgresWriter(Reads):
 
     def head(self) -> Head:
         """See ``Reader.head``."""
-        assert self._open
+        assert self._pending is not None or self._open
         return self._stands().head
 
     def _stands(self) -> Standing:
@@ -55,12 +67,17 @@ class PostgresWriter(Reads):
             self._standing = standing_locked(self._found, self.where)
         return self._standing
 
-    def insert(self, rows: Sequence[NewRow], recorded: str) -> range:
+    def insert(self, rows: Sequence[NewRow], recorded: str, *, last: bool = False) -> range:
         """See ``Writer.insert``."""
         connection, before = self._open, self._stands()
         size = before.head.size
         if not rows:
             return range(size + 1, size + 1)
+        if last and self._behind and few(rows):
+            made = prepared(before, rows, recorded, surely=True)
+            self._standing, self._pending = made.after, (made, rows)
+            self.written = made.after.head
+            return range(size + 1, made.after.head.size + 1)
         try:
             if not self._behind:
                 connection.run_plain(b"RELEASE batch; SAVEPOINT batch")
@@ -74,6 +91,23 @@ class PostgresWriter(Reads):
         self._standing, self._behind = after, False
         self.written = after.head
         return range(size + 1, after.head.size + 1)
+
+    def commit(self) -> None:
+        """Commit, with the rows that were left for it. psycopg's errors leave as they are where the connection is lost."""
+        pending, self._pending = self._pending, None
+        connection = self._open
+        if pending is None:
+            connection.run_plain(b"COMMIT")
+            return
+        (made, rows), size = pending, pending[0].after.head.size - len(pending[1])
+        try:
+            connection.run_and_commit(made.sql, made.parameters)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DivisionByZero) as error:
+            connection.run_plain(b"ROLLBACK TO batch")
+            if isinstance(error, psycopg.errors.DivisionByZero):
+                raise changed(connection, self.where, size) from error
+            expect_last(connection, self.where, size)
+            raise conflict(self, rows, self.where) or translate(error, self.where, writing=True) from error
 
     def erase(self, positions: Sequence[int]) -> None:
         """See ``Writer.erase``."""

@@ -39,7 +39,7 @@ class SqliteWriter(Reads):
         """Take the cursor away."""
         self._cursor = None
 
-    def insert(self, rows: Sequence[NewRow], recorded: str) -> range:
+    def insert(self, rows: Sequence[NewRow], recorded: str, *, last: bool = False) -> range:
         """See ``Writer.insert``."""
         with self._reading() as cursor:
             if not rows:

@@ -45,7 +45,7 @@ def samples(path: Path, count: int, name: str) -> list[NewRow]:
 def appended(store: PostgresStore, row: NewRow) -> int:
     """One event in a transaction of its own; its position."""
     with store.writer() as writer:
-        return writer.insert([row], RECORDED)[0]
+        return writer.insert([row], RECORDED, last=True)[0]
 
 
 def inserted(raw: psycopg.Connection[Any], at: int, row: NewRow) -> None:

@@ -198,16 +198,41 @@ def test_a_half_read_cursor_keeps_nobody_waiting(store: PostgresStore, place: Pl
     assert [position for position, _ in scan] == list(range(2, 301))
 
 
+@pytest.mark.parametrize("last", [False, True])
 def test_a_row_that_was_put_in_past_the_lock_is_found_before_the_next_append(
-    store: PostgresStore, place: Place, server: Server
+    store: PostgresStore, place: Place, server: Server, last: bool
 ) -> None:
     append(store, new(1))
     with server.connect() as raw:
         values = "(2, 'x', 1, 't', ''::bytea, sha256(''))"
         raw.execute(f"INSERT INTO {place.schema}.stored_events VALUES {values}")
-    with pytest.raises(Unverified, match="the head counts 1 events, the last one is #2"):
-        append(store, new(2))
+    with (
+        pytest.raises(Unverified, match="the head counts 1 events, the last one is #2"),
+        store.writer() as writer,
+    ):
+        writer.insert([new(2)], CLOCK, last=last)
     assert "there are 2" in next(store.faults())
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("change", ["DELETE FROM {}.stored_events", "UPDATE {}.ledger_head SET size = 2"])
+def test_a_head_that_is_not_that_of_the_rows_is_found_before_the_next_append(
+    store: PostgresStore, place: Place, server: Server, change: str, last: bool
+) -> None:
+    append(store, new(1))
+    with server.connect() as raw:
+        for table in ("stored_events", "ledger_head"):
+            raw.execute(f"ALTER TABLE {place.schema}.{table} DISABLE TRIGGER ALL")
+
+    def overtaken() -> None:
+        with store.writer() as writer:
+            assert writer.head().size == 1
+            with server.connect() as raw:
+                raw.execute(change.format(place.schema))
+            writer.insert([new(2)], CLOCK, last=last)
+
+    with pytest.raises(Unverified):
+        overtaken()
 
 
 def test_an_altered_mark_is_a_fault(store: PostgresStore, place: Place, server: Server) -> None:

@@ -51,6 +51,19 @@ def test_a_bench_prints_a_list_of_figures_of_the_promised_shape(name: str, tmp_p
     assert not list(tmp_path.iterdir()), "temporary files were left behind"
 
 
+def test_the_bench_of_many_workers_compares_one_with_two(tmp_path: Path) -> None:
+    done = bench(tmp_path, "cluster", "--claims", "120", "--json")
+    assert done.returncode == 0, done.stderr
+    about, exported, two, one, far = json.loads(done.stdout)
+    assert "hottest 5%" in about["what"]
+    assert [figure["row"] for figure in (exported, two, one, far)] == [
+        f"cluster-{name}" for name in ("export", "two", "one", "dask")
+    ]
+    assert (one["floor"], far["floor"]) == (two["seconds"], two["seconds"])
+    assert all(figure["peak_rss_mb"] > 10 for figure in (one, two, far))
+    assert not list(tmp_path.iterdir()), "temporary files were left behind"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

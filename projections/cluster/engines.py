@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -31,13 +31,17 @@ _DEATHS = 4
 _REACHED, _FIRST, _BACK = 5, 10, 60
 
 
+Results = Generator[tuple[Task, Result], None, None]
+"""Results as they come; closing it stops the work."""
+
+
 class Engine(Protocol):
     """Does tasks somewhere else."""
 
     @property
     def name(self) -> str: ...
 
-    def run(self, order: Order, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def run(self, order: Order, tasks: Sequence[Task]) -> Results:
         """The result of every task, in any order. Raises ``LedgerError`` where the work cannot be done."""
         ...
 
@@ -49,7 +53,7 @@ class Processes:
     workers: int
     name: str = "processes"
 
-    def run(self, order: Order, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def run(self, order: Order, tasks: Sequence[Task]) -> Results:
         deaths, left = 0, list(tasks)
         with TemporaryDirectory(prefix="claims-workers-") as scratch:
             order = replace(order, scratch=scratch)
@@ -67,7 +71,7 @@ class Processes:
                             " command goes on from there",
                         ) from None
 
-    def _pool(self, order: Order, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def _pool(self, order: Order, tasks: Sequence[Task]) -> Results:
         """Tasks done by one pool, as long as none of its processes dies. Two for each process are under way, so that
         no results pile up."""
         rest = iter(tasks)
@@ -126,7 +130,7 @@ class Dask:
     scheduler: str
     name: str = "dask"
 
-    def run(self, order: Order, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def run(self, order: Order, tasks: Sequence[Task]) -> Results:
         distributed = _distributed()
         client = self._client(distributed)
         try:
@@ -167,9 +171,7 @@ class Dask:
                 )
             time.sleep(0.1)
 
-    def _results(
-        self, distributed: Any, client: Any, order: Order, tasks: list[Task]
-    ) -> Iterator[tuple[Task, Result]]:
+    def _results(self, distributed: Any, client: Any, order: Order, tasks: list[Task]) -> Results:
         common = client.submit(shared, order, pure=False)
         ended: SimpleQueue[Any] = SimpleQueue()
         futures: dict[Any, Task] = {}

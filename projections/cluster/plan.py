@@ -26,7 +26,7 @@ from projections.envelopes.reading import EVERYWHERE
 #: The most rows a task, but for one family alone: some hundreds of megabytes of a worker's while they are judged.
 ROWS = 250_000
 #: Fewer rows than these are not worth a task, nor more tasks than these where they are.
-FEW, MANY = 2_000, 32
+FEW, MANY = 20_000, 32
 #: From so many rows on a family is judged by itself, and its questions apart.
 HOT = 100_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,9 +47,8 @@ class Cluster:
     ) -> None:
         """Fill a candidate. ``maker`` makes one of ours, whose cache has to read the ledger first: it is asked for only
         where there is no export, or where something is to be learnt."""
+        tasks = plan.tasks(self._survey(views, maker, goal), directory)
         learnt = self._learnt(views, view, maker, loaded)
-        survey = self._survey(views, maker, goal)
-        tasks = plan.tasks(survey, directory)
         order = Order(
             goal.anchor.ledger,
             goal.position,
@@ -61,14 +61,15 @@ class Cluster:
         try:
             done = spool.done()
             left = [one for one in tasks if one.key not in done]
-            rows, of = sum(one.rows for one in tasks) - sum(one.rows for one in left), 0
             of = max(1, sum(one.rows for one in tasks))
+            rows = sum(one.rows for one in tasks if one.key in done)
             views.progress(f"{loaded.logic.id} by {self.engine.name}", rows, of)
             if left:
-                for task, result in self.engine.run(order, left):
-                    spool.put(task, result)
-                    rows += task.rows
-                    views.progress(f"{loaded.logic.id} by {self.engine.name}", min(rows, of), of)
+                with closing(self.engine.run(order, left)) as results:
+                    for task, result in results:
+                        spool.put(task, result)
+                        rows += task.rows
+                        views.progress(f"{loaded.logic.id} by {self.engine.name}", min(rows, of), of)
             self._write(views, view, spool, loaded, directory, goal)
         finally:
             spool.close()

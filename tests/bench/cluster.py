@@ -72,7 +72,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
     path = on.ledger(claims)
     if claims >= SMALL:
         warm_up(on)
-    rounds = rounds_for(claims, _HEAVY)
+    rounds = rounds_for(claims, _HEAVY) if claims >= SMALL else 1
     with Ledger.open(path, readonly=True) as ledger:
         head = ledger.store.head().size
         parts, exported = _exported(on, ledger, claims, head)

@@ -41,7 +41,7 @@ Tell = Callable[[int, int], None]
 
 #: Rows put into their buckets at a time, and the most that are sorted and written as one part.
 _AT_ONCE = 131_072
-_PART = 1_000_000
+_PART = 262_144
 #: Rows of a row group: few enough that reading one place does not read many others.
 GROUP = 16_384
 
@@ -202,8 +202,11 @@ class _Export:
                         _refers(ties, position, stream, place, data)
         except (TypeError, AttributeError):  # who reads it sets it aside
             place = None
-        where, asked = (one if type(one) is str else "" for one in (place, question))
-        return Row(where, asked, position, stream, version, values["type"], leaf)
+        if type(place) is not str:
+            place = ""
+        if type(question) is not str:
+            question = ""
+        return Row(place, question, position, stream, version, values["type"], leaf)
 
     def _first(self, stream: str) -> tuple[int, str | None]:
         """Where the entry of a stream stands, and the place for which it was recorded; None where it is no entry."""

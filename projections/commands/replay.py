@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,15 +11,17 @@ from ledger.book import Ledger
 from ledger.buckets.folder import Folder
 from ledger.commands import common
 from ledger.errors import LedgerError, ReplayDue, Usage
+from ledger.places import Location
 from ledger.settings import setting
 from projections import compare, promotion
-from projections.cluster.engines import chosen_engine
-from projections.cluster.rebuild import Cluster
 from projections.commands import common as asking
 from projections.commands.diff import names_of, show
 from projections.desk import Desk
 from projections.engine import Projection, Quarantined
 from projections.registry import Loaded, installed, load, promoted
+
+if TYPE_CHECKING:
+    from projections.cluster.rebuild import Cluster
 
 
 def replay(
@@ -77,7 +80,7 @@ def replay(
     listed with their position. --engine lets others do the work; what comes out is the same, byte for byte.
     """
     chosen = common.chosen_format(format, json)
-    by = chosen_engine(engine, scheduler, workers, source)
+    by = _others(engine, scheduler, workers, source)
     if rollback:
         if promote or logic:
             raise Usage(
@@ -87,8 +90,7 @@ def replay(
         _roll_back(db, actor, chosen)
         return
     with asking.open_desk(db, logic or _live_spec(db), params) as desk:
-        if by is not None:
-            desk.views.cluster = Cluster(by, desk.path, Folder(source) if source else None)
+        desk.views.cluster = by(desk.path)
         desk.directory.question(question)
         loaded = desk.asked
         base = _base(desk)
@@ -126,6 +128,20 @@ def replay(
         footing.append(f"{loaded.logic.id} is live since #{answer['promoted']['position']}")
     heading = [f"replayed {answer['events']} events under {loaded.logic.id} {loaded.fingerprint[:8]}"]
     show(answer, names, chosen, heading=heading, footing=footing)
+
+
+def _others(
+    name: str, scheduler: str | None, workers: int | None, source: str | None
+) -> Callable[[Location], Cluster | None]:
+    """Who makes the views of a ledger, by where it lies; None where that is us."""
+    if (name, scheduler, workers, source) == ("local", None, None, None):
+        return lambda place: None
+    from projections.cluster.engines import chosen_engine
+    from projections.cluster.rebuild import Cluster
+
+    engine = chosen_engine(name, scheduler, workers, source)
+    folder = Folder(source) if source else None
+    return lambda place: None if engine is None else Cluster(engine, place, folder)
 
 
 def _promote(ledger: Ledger, loaded: Loaded, head: int, digest: str, actor: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -187,12 +188,13 @@ def _scratch(order: Order) -> str | None:
 
 
 def _peak() -> float:
-    """The most memory this process had, in MB; 0 where the system does not tell."""
+    """The most memory this process had, in MB; 0 where the system does not tell. (What ``getrusage`` tells of a process
+    begins with what its parent had.)"""
     try:
-        import resource
-    except ImportError:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii", "replace"))
+    except OSError:
         return 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 def shared(value: Any) -> Any:

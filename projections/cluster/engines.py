@@ -74,7 +74,7 @@ class Processes:
     def _pool(self, order: Order, tasks: Sequence[Task]) -> Results:
         """Tasks done by one pool, as long as none of its processes dies. Two for each process are under way, so that
         no results pile up."""
-        rest = iter(tasks)
+        rest = iter(tuple(tasks))
         with _Pool(min(self.workers, len(tasks))) as pool:
             under_way: dict[Future[Result], Task] = {}
             while True:

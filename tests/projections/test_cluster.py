@@ -216,6 +216,15 @@ def test_workers_killed_in_mid_run_change_nothing(book, parts, expected, tmp_pat
     assert len(killed) == 1
 
 
+def test_one_pool_does_all_the_tasks_while_nobody_dies(book, parts, expected, tmp_path, monkeypatch) -> None:
+    from projections.cluster import engines
+
+    monkeypatch.setenv("CLAIMS_KERNEL", "plain")
+    with mock.patch.object(engines, "_Pool", side_effect=engines._Pool) as pool:
+        assert replayed(book, tmp_path, Processes(1), parts) == expected
+    assert pool.call_count == 1
+
+
 def dies(*_: object) -> None:
     os._exit(1)
 

@@ -4,9 +4,11 @@ family alone, and a question of it at a time; the largest first.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -53,13 +55,15 @@ def of_folder(folder: Folder, ledger: Ledger, name: str, head: int) -> Survey:
             where=folder.url,
             remedy=f"`claims export --parquet {folder.url}` adds what is new",
         )
+    # Workers may run in other folders.
+    url = folder.url if "://" in folder.url else os.path.abspath(folder.url)
     nowhere = tuple(found.rows(None))
     by_bucket = {bucket: tuple(found.rows(bucket)) for bucket in range(found.buckets)}
 
     def source(places: Collection[str], guests: dict[str, tuple[int, ...]]) -> Source:
         some = sorted({bucket_of(place, found.buckets) for place in (*places, *guests)})
         parts = tuple(part for bucket in some for part in by_bucket[bucket])
-        return Parts(folder.url, nowhere, parts, tuple(sorted(places)), guests)
+        return Parts(url, nowhere, parts, tuple(sorted(places)), guests)
 
     counts = reading.counts(folder, [part for parts in by_bucket.values() for part in parts])
 
@@ -73,6 +77,7 @@ def of_folder(folder: Folder, ledger: Ledger, name: str, head: int) -> Survey:
 
 def of_ledger(place: Location, ledger: Ledger, cache: Envelopes) -> Survey:
     """The survey of a ledger that workers reach themselves, by the coordinator's cache."""
+    there = place.absolute() if isinstance(place, Path) else place
     names, codes = cache.codes.names, cache.codes
     bad = [at for at, _, _ in cache.bad()]
 
@@ -87,7 +92,7 @@ def of_ledger(place: Location, ledger: Ledger, cache: Envelopes) -> Survey:
     def source(places: Collection[str], guests: dict[str, tuple[int, ...]]) -> Source:
         some = [*nowhere, *(at for one in places for at in positions(one))]
         some += [at for found in guests.values() for at in found]
-        return Direct(place, np.unique(np.array(some, np.int64)).tobytes())
+        return Direct(there, np.unique(np.array(some, np.int64)).tobytes())
 
     def questions(places: Collection[str]) -> Counter[str]:
         some = cache.records([codes[place] for place in places if place in codes])

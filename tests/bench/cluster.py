@@ -151,7 +151,7 @@ def _scheduler(workers: int) -> Iterator[str]:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         memory_limit=0,
         silence_logs=logging.CRITICAL,
     ) as cluster:

@@ -15,7 +15,7 @@ from tests.faults.disk import Disk, Op
 ROOT = Path(__file__).parents[1]
 COUNTS = {
     "kill": 16,
-    "replay": 6,
+    "replay": 4,
     "power": 120,
     "inject": 40,
     "full": 4,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ledger.book import Ledger
 
 _NAMED = 5  # faults of one kind that are told; all are counted
-_WORTH = 1 << 17  # events from which other processes are worth their start
+_WORTH = 1 << 16  # events from which other processes are worth their start
 _MOST = 8  # processes
 _RUN = 8  # blocks that one process takes at a time
 _LAST = 2**62

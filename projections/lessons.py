@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import orjson
 
+from ledger.directory import Directory
 from projections.belief.assembly import Assembly, Poison, weights_of
+from projections.belief.labels import States
+from projections.belief.params import Params
 from projections.belief.voices import Estimate, Learnt
 from projections.case import states_of
 from projections.envelopes.reading import EVERYWHERE
@@ -55,9 +58,18 @@ class Ask(Protocol):
 
 def learn(maker: Maker, tell: Tell, ask: Ask | None = None) -> Learnt:
     """Everything a logic learns from what its maker's cache holds, or from what the pupils that it asks have."""
-    every = Class(ask or alone(Pupil(maker, tell=tell)))
-    schedule = every.schedule(maker)
+    mark = maker.envelopes.mark()
+    position = mark.position if mark else 0
+    ask = ask or alone(Pupil(maker, tell=tell))
+    return learn_from(ask, maker.directory, maker.logic.params, position, tell)
+
+
+def learn_from(ask: Ask, directory: Directory, params: Params, position: int, tell: Tell) -> Learnt:
+    """What the pupils asked have to teach, of a ledger up to a position: who learns needs no leaf of it."""
+    every = Class(ask)
+    schedule = every.schedule(directory, params)
     every.hear(schedule)
+    states = {question: states_of(directory, question) for question in schedule}
     turns = [(question, moment) for question, moments in schedule.items() for moment in moments]
     found: dict[str, list[Estimate]] = {question: [] for question in schedule}
     taught = dict.fromkeys(schedule, Taught())
@@ -65,25 +77,24 @@ def learn(maker: Maker, tell: Tell, ask: Ask | None = None) -> Learnt:
         tell("learning", n, len(turns))
         heard = every.heard(question, moment)
         if heard.spots:  # else what was known by then says nothing of the question
-            made, taught[question] = _estimate(maker, every, heard, question, moment, taught[question])
+            relation, before = _relation(directory, states[question]), taught[question]
+            made, taught[question] = estimate(
+                every, heard, question, relation, states[question], params, moment, position, before
+            )
             found[question].append(made)
         every.forget(question, moment)
     tell("learning", len(turns), len(turns))
     return Learnt({question: tuple(estimates) for question, estimates in found.items() if estimates})
 
 
-def _estimate(
-    maker: Maker, every: Class, heard: Heard, question: str, moment: int, before: Taught
-) -> tuple[Estimate, Taught]:
-    directory, states = maker.directory, states_of(maker.directory, question)
-    mark = maker.envelopes.mark()
+def _relation(directory: Directory, states: States) -> Callable[[str], int | None]:
+    """The number of the party that a source is on the side of; None where it is on none's."""
 
     def relation(source: str) -> int | None:
         found = directory.sources.get(source)
         return states.parties.index(found.side) if found and found.side in states.parties else None
 
-    position = mark.position if mark else 0
-    return estimate(every, heard, question, relation, states, maker.logic.params, moment, position, before)
+    return relation
 
 
 class Class:
@@ -92,13 +103,13 @@ class Class:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
 
-    def schedule(self, maker: Maker) -> Schedule:
+    def schedule(self, directory: Directory, params: Params) -> Schedule:
         """When estimates are due, by all that ever became known."""
-        known: dict[str, Arrivals] = {question: Arrivals() for question in maker.directory.questions}
+        known: dict[str, Arrivals] = {question: Arrivals() for question in directory.questions}
         for some in self.ask("arrivals"):
             for question, days in some.items():
                 known[question] += days
-        return {question: due(days, maker.logic.params) for question, days in known.items()}
+        return {question: due(days, params) for question, days in known.items()}
 
     def hear(self, schedule: Schedule) -> None:
         """Have all write down what was heard before each moment due."""

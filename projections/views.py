@@ -18,7 +18,7 @@ import sqlite3
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -400,7 +400,11 @@ class Views:
         """Every family there is that is not in the candidate yet, a transaction for some of them at a time. A logic
         that learns does so before the first of them."""
         if loaded.logic.learns:
-            maker.logic = self.teach(view, maker, loaded)
+            from projections import lessons
+
+            maker.logic = replace(loaded.logic, learnt=None)
+            learn = partial(lessons.learn, maker, self.progress)
+            maker.logic = self.teach(view, loaded, maker.known, learn)
         roots = maker.roots()
         done, total = 0, max(1, sum(roots.values()))
         jobs = list(maker.jobs(roots))
@@ -419,16 +423,15 @@ class Views:
             lookup.save(view.db, loaded, maker.directory, _redated(maker), goal.position)
         self.progress(loaded.logic.id, total, total)
 
-    def teach(self, view: View, maker: Maker, loaded: Loaded) -> Logic:
+    def teach(self, view: View, loaded: Loaded, known: int, learn: Callable[[], Learnt]) -> Logic:
         """The logic with what it learnt, which is kept in the candidate; the same again where it was interrupted."""
         from projections import lessons
 
         if view.db.execute("SELECT 1 FROM meta WHERE name = 'learnt'").fetchone() is None:
-            maker.logic = replace(loaded.logic, learnt=None)
-            learnt = lessons.learn(maker, self.progress)
+            learnt = learn()
             with view.transaction():
                 lessons.save(view.db, learnt)
-                view.db.execute("INSERT INTO meta VALUES ('learnt', ?)", (str(maker.known),))
+                view.db.execute("INSERT INTO meta VALUES ('learnt', ?)", (str(known),))
         return taught(loaded, view).logic
 
     def _some(self, view: View, maker: Maker, tails: dict[str, int], loaded: Loaded, goal: Stamp) -> None:

@@ -6,24 +6,26 @@ A worker that is killed costs its task, which another does again. Whoever stops 
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import threading
 import time
-from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError, Usage
+from projections.cluster import hearing
+from projections.cluster.hearing import Range
+from projections.cluster.pools import Pool, Room
 from projections.cluster.tasks import Order, Result, Task, judge, shared
+from projections.lessons import Ask
+
+T = TypeVar("T")
 
 #: How often workers may die before it is taken for the work's own fault.
 _DEATHS = 4
@@ -41,8 +43,18 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def workers(self) -> int:
+        """How many work at once."""
+        ...
+
     def run(self, order: Order, tasks: Sequence[Task]) -> Results:
         """The result of every task, in any order. Raises ``LedgerError`` where the work cannot be done."""
+        ...
+
+    def pupils(self, order: Order, ranges: Sequence[Range]) -> AbstractContextManager[Ask]:
+        """A way to ask whoever hears and counts in some ranges, each of them kept by a worker while the block lasts.
+        Asking raises as ``run`` does."""
         ...
 
 
@@ -65,17 +77,29 @@ class Processes:
                 except BrokenProcessPool:
                     deaths += 1
                     if deaths == _DEATHS:
-                        raise LedgerError(
-                            f"workers were killed {deaths} times, {len(left)} tasks were left",
-                            remedy="perhaps memory ran out: give fewer --workers; what was done is kept, the same"
-                            " command goes on from there",
-                        ) from None
+                        raise _killed(deaths, f"{len(left)} tasks were left") from None
+
+    @contextmanager
+    def pupils(self, order: Order, ranges: Sequence[Range]) -> Iterator[Ask]:
+        deaths = 0
+
+        def died(left: int) -> None:
+            nonlocal deaths
+            deaths += 1
+            if deaths == _DEATHS:
+                raise _killed(deaths, f"{left} ranges of what is learnt from had not answered") from None
+
+        with (
+            TemporaryDirectory(prefix="claims-workers-") as scratch,
+            Room(self.workers, replace(order, scratch=scratch), ranges, died) as room,
+        ):
+            yield room.ask
 
     def _pool(self, order: Order, tasks: Sequence[Task]) -> Results:
         """Tasks done by one pool, as long as none of its processes dies. Two for each process are under way, so that
         no results pile up."""
         rest = iter(tuple(tasks))
-        with _Pool(min(self.workers, len(tasks))) as pool:
+        with Pool(min(self.workers, len(tasks))) as pool:
             under_way: dict[Future[Result], Task] = {}
             while True:
                 for task in rest:
@@ -96,31 +120,11 @@ class Processes:
                     raise broken
 
 
-class _Pool(ProcessPoolExecutor):
-    """Processes that know nothing of ours but what they are sent, and that end with us, however we end."""
-
-    def __init__(self, workers: int) -> None:
-        super().__init__(workers, get_context("spawn"), _settle, (os.getpid(),))
-
-    def __exit__(self, kind: Any, value: Any, trace: Any) -> bool | None:
-        if kind is not None:
-            processes: dict[int, BaseProcess] = dict(self._processes or {})
-            self.shutdown(wait=False, cancel_futures=True)
-            for one in processes.values():
-                one.terminate()
-        return super().__exit__(kind, value, trace)
-
-
-def _settle(parent: int) -> None:
-    """Ctrl-C is for the one who asked; a worker whose parent is gone goes as well."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _killed(times: int, left: str) -> LedgerError:
+    return LedgerError(
+        f"workers were killed {times} times, {left}",
+        remedy="perhaps memory ran out: give fewer --workers; what was done is kept, the same command goes on from there",
+    )
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,48 @@ class Dask:
     scheduler: str
     name: str = "dask"
 
+    @property
+    def workers(self) -> int:
+        with self._connected() as (_, client):
+            return max(1, sum(map(int, client.nthreads().values())))
+
     def run(self, order: Order, tasks: Sequence[Task]) -> Results:
+        with self._connected() as (distributed, client):
+            common = client.submit(shared, order, pure=False)
+            futures: dict[Any, Task] = {}
+            try:
+                for n, task in enumerate(tasks):
+                    futures[client.submit(judge, common, task, pure=False, priority=-n)] = task
+                for task, result in self._results(distributed, client, futures):
+                    assert isinstance(result, Result)
+                    yield task, result
+            finally:
+                with suppress(Exception):
+                    client.cancel([*futures, common], force=True)
+
+    @contextmanager
+    def pupils(self, order: Order, ranges: Sequence[Range]) -> Iterator[Ask]:
+        with self._connected() as (distributed, client):
+
+            def take(futures: dict[Any, Any]) -> Iterator[Any]:
+                return (found for _, found in self._results(distributed, client, futures))
+
+            common = client.submit(shared, order, pure=False)
+            asking = _Asking(client, take, common, ranges)
+            try:
+                yield asking.ask
+            finally:
+                with suppress(Exception):
+                    client.cancel([*asking.readings, *asking.written, *asking.under_way, common], force=True)
+
+    @contextmanager
+    def _connected(self) -> Iterator[tuple[Any, Any]]:
+        """(the module, a client) with workers."""
         distributed = _distributed()
         client = self._client(distributed)
         try:
             self._wait_for_workers(client, _FIRST)
-            yield from self._results(distributed, client, order, list(tasks))
+            yield distributed, client
         finally:
             with suppress(Exception):
                 client.close(timeout=2)
@@ -171,27 +211,20 @@ class Dask:
                 )
             time.sleep(0.1)
 
-    def _results(self, distributed: Any, client: Any, order: Order, tasks: list[Task]) -> Results:
-        common = client.submit(shared, order, pure=False)
+    def _results(self, distributed: Any, client: Any, futures: dict[Any, T]) -> Iterator[tuple[T, Any]]:
+        """What futures come to, as they do; they are taken out of the dictionary."""
         ended: SimpleQueue[Any] = SimpleQueue()
-        futures: dict[Any, Task] = {}
-        try:
-            for n, task in enumerate(tasks):
-                future = client.submit(judge, common, task, pure=False, priority=-n)
-                futures[future] = task
-                future.add_done_callback(ended.put)
-            while futures:
-                try:
-                    future = ended.get(timeout=1.0)
-                except Empty:
-                    self._wait_for_workers(client, _BACK)
-                    continue
-                yield futures.pop(future), self._taken(distributed, future)
-        finally:
-            with suppress(Exception):
-                client.cancel([*futures, common], force=True)
+        for future in futures:
+            future.add_done_callback(ended.put)
+        while futures:
+            try:
+                future = ended.get(timeout=1.0)
+            except Empty:
+                self._wait_for_workers(client, _BACK)
+                continue
+            yield futures.pop(future), self._taken(distributed, future)
 
-    def _taken(self, distributed: Any, future: Any) -> Result:
+    def _taken(self, distributed: Any, future: Any) -> Any:
         try:
             result = future.result()
         except LedgerError:
@@ -215,8 +248,45 @@ class Dask:
                 remedy="start it again; what was done is kept, the same command goes on from there",
             ) from None
         future.release()
-        assert isinstance(result, Result)
         return result
+
+
+class _Asking:
+    """What is read and written down of each range, as futures: they stay on the workers, and are made again by the scheduler
+    where one of these dies."""
+
+    def __init__(
+        self,
+        client: Any,
+        take: Callable[[dict[Any, Any]], Iterator[Any]],
+        order: Any,
+        ranges: Sequence[Range],
+    ) -> None:
+        self._client, self._take, self._order, self._ranges = client, take, order, ranges
+        self.readings: list[Any] = []
+        self.written: list[Any] = []
+        self.under_way: dict[Any, None] = {}
+
+    def ask(self, what: str, *given: Any) -> Iterator[Any]:
+        """The answer of every range, in any order (``lessons.Ask``)."""
+        if what == "arrivals":
+            self.readings = [self._submit(hearing.read, self._order, one) for one in self._ranges]
+            yield from self._answers([self._submit(hearing.arrivals, one) for one in self.readings])
+        elif what == "hear":
+            self.written = [self._submit(hearing.hear, one, *given) for one in self.readings]
+            yield from self._answers([self._submit(hearing.done, one) for one in self.written])
+            self.readings = []  # what they left on the workers' disks goes with them
+        else:
+            yield from self._answers(
+                [self._submit(hearing.answer, one, what, *given) for one in self.written]
+            )
+
+    def _submit(self, what: Callable[..., Any], *given: Any) -> Any:
+        return self._client.submit(what, *given, pure=False)
+
+    def _answers(self, futures: list[Any]) -> Iterator[Any]:
+        self.under_way = dict.fromkeys(futures)
+        return self._take(self.under_way)
 
 
 def chosen_engine(

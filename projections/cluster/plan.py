@@ -1,5 +1,5 @@
 """Which worker judges what: families put together by the bucket of their root until there are enough of their rows; a hot
-family alone, and a question of it at a time; the largest first.
+family alone, and a question of it at a time; the largest first. And which slots are heard together, where a logic learns.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from ledger.buckets.manifest import bucket_of
 from ledger.directory import Directory
 from ledger.errors import LedgerError
 from ledger.places import Location
+from projections.cluster.hearing import Range
 from projections.cluster.tasks import Direct, Parts, Source, Task
 from projections.cluster.ties import Ties, of_cache, of_parts
 from projections.columns.testimony import Families
 from projections.envelopes.cache import Envelopes
 from projections.envelopes.reading import EVERYWHERE
+from projections.learning.slots import SLOTS, aligned, slot_of
 
 #: The most rows a task, but for one family alone: some hundreds of megabytes of a worker's while they are judged.
 ROWS = 250_000
@@ -31,6 +33,9 @@ ROWS = 250_000
 FEW, MANY = 20_000, 32
 #: From so many rows on a family is judged by itself, and its questions apart.
 HOT = 100_000
+#: The most rows whose slots are heard together, but for one slot alone: with all that is written down of them, and what
+#: is counted, several hundred megabytes of a worker's.
+HEARD = 1_000_000
 
 
 @dataclass
@@ -107,12 +112,7 @@ def of_ledger(place: Location, ledger: Ledger, cache: Envelopes) -> Survey:
 
 def tasks(survey: Survey, directory: Directory) -> list[Task]:
     """The tasks of a replay, the largest first; at least one, since somebody must look at what stands at no place."""
-    families = Families(directory)
-    spoken: dict[str, set[str]] = defaultdict(set)
-    for place in (*survey.rows, *survey.ties.moved):
-        if place:
-            spoken[families.root(place)].add(place)
-    sizes = {root: sum(survey.rows.get(place, 0) for place in spoken[root]) for root in sorted(spoken)}
+    spoken, sizes = _families(survey, directory)
     found = []
     for roots in _groups(sizes, survey.buckets):
         places = {place for root in roots for place in spoken[root]}
@@ -122,6 +122,38 @@ def tasks(survey: Survey, directory: Directory) -> list[Task]:
         found += [Task(tuple(roots), questions, rows, source) for questions in asked]
     found = found or [Task((), None, 0, survey.source((), {}))]
     return sorted(found, key=lambda one: (-one.rows, one.families, one.questions or ()))
+
+
+def ranges(survey: Survey, directory: Directory, workers: int) -> list[Range]:
+    """Every slot once, in aligned ranges: at least as many as there are workers, where enough was said, and small enough
+    to be heard at once. A family lies in one of them, whole, whatever tasks it is judged in."""
+    spoken, sizes = _families(survey, directory)
+    by_slot: dict[int, list[str]] = defaultdict(list)
+    for root in sizes:
+        by_slot[slot_of(root)].append(root)
+    rows = [sum(sizes[root] for root in by_slot[slot]) for slot in range(SLOTS)]
+    enough = min(HEARD, max(FEW, sum(rows) // workers))
+
+    def fits(first: int, many: int) -> bool:
+        return sum(rows[first : first + many]) <= enough
+
+    found = []
+    for first, many in aligned(range(SLOTS), fits):
+        places = {place for n in range(first, first + many) for root in by_slot[n] for place in spoken[root]}
+        source = survey.source(places, survey.ties.guests(places))
+        found.append(Range(first, many, sum(rows[first : first + many]), source))
+    return found
+
+
+def _families(survey: Survey, directory: Directory) -> tuple[dict[str, set[str]], dict[str, int]]:
+    """By root, in order: the places under which anything was said of a family, and how many rows it has."""
+    families = Families(directory)
+    spoken: dict[str, set[str]] = defaultdict(set)
+    for place in (*survey.rows, *survey.ties.moved):
+        if place:
+            spoken[families.root(place)].add(place)
+    sizes = {root: sum(survey.rows.get(place, 0) for place in spoken[root]) for root in sorted(spoken)}
+    return spoken, sizes
 
 
 def _split(rows: Counter[str], directory: Directory) -> Sequence[tuple[str, ...] | None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,11 +21,12 @@ from projections.cluster.engines import Engine
 from projections.cluster.recipe import Recipe
 from projections.cluster.spool import Spool
 from projections.cluster.tasks import Order
+from projections.lessons import Ask, learn_from
 from projections.making import Maker, jobs
 from projections.registry import Loaded
 
 if TYPE_CHECKING:
-    from projections.views import Stamp, View, Views
+    from projections.views import Progress, Stamp, View, Views
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,15 @@ class Cluster:
         known: int,
     ) -> None:
         """Fill a candidate. ``maker`` makes one of ours, whose cache has to read the ledger first: it is asked for only
-        where there is no export, or where something is to be learnt."""
-        tasks = plan.tasks(self._survey(views, maker, goal), directory)
-        learnt = self._learnt(views, view, maker, loaded)
+        where there is no export."""
+        survey = self._survey(views, maker, goal)
+        tasks = plan.tasks(survey, directory)
         order = Order(
-            goal.anchor.ledger,
-            goal.position,
-            known,
-            Recipe.of(loaded),
-            _registry(views, goal.position),
-            learnt,
+            goal.anchor.ledger, goal.position, known, Recipe.of(loaded), _registry(views, goal.position)
         )
+        if loaded.logic.learns:
+            learn = partial(self._learnt, order, survey, directory, loaded, views.progress)
+            order = replace(order, learnt=views.teach(view, loaded, known, learn).learnt)
         spool = Spool(_beside(view.path), _pinned(goal), tasks)
         try:
             done = spool.done()
@@ -74,9 +74,14 @@ class Cluster:
         finally:
             spool.close()
 
-    def _learnt(self, views: Views, view: View, maker: Callable[[], Maker], loaded: Loaded) -> Learnt | None:
-        """What a logic that learns was taught, which is kept in the candidate. The pass over all sources is made here."""
-        return views.teach(view, maker(), loaded).learnt if loaded.logic.learns else None
+    def _learnt(
+        self, order: Order, survey: plan.Survey, directory: Directory, loaded: Loaded, tell: Progress
+    ) -> Learnt:
+        """What a logic that learns is taught: heard and counted by the workers, each in some slots, and added up here."""
+        ranges = plan.ranges(survey, directory, self.engine.workers)
+        with self.engine.pupils(order, ranges) as ask:
+            heard = _telling(ask, len(ranges), tell)
+            return learn_from(heard, directory, loaded.logic.params, order.head, tell)
 
     def _survey(self, views: Views, maker: Callable[[], Maker], goal: Stamp) -> plan.Survey:
         if self.folder is not None:
@@ -106,6 +111,21 @@ class Cluster:
             corrected: Callable[[int], list[str]] = lambda after: spool.redated()  # noqa: E731 - all of them
             lookup.save(view.db, loaded, directory, corrected, goal.position)
         views.progress("writing the view", of, of)
+
+
+def _telling(ask: Ask, pupils: int, tell: Progress) -> Ask:
+    """Says how far it is as long as pupils read and hear."""
+    answered = 0
+
+    def telling(what: str, *given: Any) -> Iterable[Any]:
+        nonlocal answered
+        for found in ask(what, *given):
+            if what in ("arrivals", "hear"):
+                answered += 1
+                tell("hearing what is learnt from", answered, 2 * pupils)
+            yield found
+
+    return telling
 
 
 def _registry(views: Views, upto: int) -> tuple[tuple[int, bytes, bytes], ...]:

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -134,9 +134,15 @@ class Result:
 def judge(order: Order, task: Task) -> Result:
     """What a view keeps of a task's families. Raises ``LedgerError`` for whatever keeps a worker from it."""
     logic = order.recipe.logic(order.learnt)
+    with in_a_line(), tempfile.TemporaryDirectory(prefix="claims-bucket-", dir=scratch_of(order)) as folder:
+        return _judged(order, task, logic, Path(folder))
+
+
+@contextmanager
+def in_a_line() -> Iterator[None]:
+    """What a worker came to grief over, as an error of ours."""
     try:
-        with tempfile.TemporaryDirectory(prefix="claims-bucket-", dir=_scratch(order)) as folder:
-            return _judged(order, task, logic, Path(folder))
+        yield
     except (OSError, sqlite3.Error, Damaged) as error:
         raise LedgerError(
             f"the worker came to grief ({error})",
@@ -151,7 +157,7 @@ def _judged(order: Order, task: Task, logic: Logic, folder: Path) -> Result:
     with closing(Slice(leaves, folder)) as some, closing(Envelopes(folder / "envelopes.db")) as envelopes:
         mark = Mark(Anchor(order.ledger, order.head, ""), "")
         envelopes.fill(some.leaves(), len(some), some.stream, mark)
-        directory = _directory(order)
+        directory = directory_of(order)
         maker = Maker(Workshop(some.event, some.first), envelopes, directory, logic, order.known)
         found = maker.roots()
         records = {root: found[root] for root in task.families if root in found}
@@ -166,15 +172,18 @@ def _judged(order: Order, task: Task, logic: Logic, folder: Path) -> Result:
 _folded: dict[str, Directory] = {}
 
 
-def _directory(order: Order) -> Directory:
-    if order.digest not in _folded:
-        _folded.clear()
+def directory_of(order: Order) -> Directory:
+    """The registry of an order, folded once."""
+    found = _folded.get(order.digest)
+    if found is None:
         pairs = ((decode_leaf(at, leaf), orjson.loads(body)) for at, leaf, body in order.registry)
-        _folded[order.digest] = Directory.fold(pairs)
-    return _folded[order.digest]
+        found = Directory.fold(pairs)
+        _folded.clear()
+        _folded[order.digest] = found
+    return found
 
 
-def _scratch(order: Order) -> str | None:
+def scratch_of(order: Order) -> str | None:
     """Where a worker may write: what the replay cleans up behind it, or the folder that its scheduler gave it."""
     if order.scratch is not None:
         os.makedirs(order.scratch, exist_ok=True)

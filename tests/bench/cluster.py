@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +20,10 @@ from ledger.buckets import writing
 from ledger.buckets.folder import Folder
 from ledger.buckets.manifest import total
 from projections.cluster.engines import Dask, Engine, Processes
+from projections.cluster.hearing import Range
 from projections.cluster.rebuild import Cluster
 from projections.cluster.tasks import Order, Result, Task
+from projections.lessons import Ask
 from projections.registry import load
 from projections.views import Views, file_name
 from tests.bench import stage
@@ -44,6 +46,10 @@ class Watched:
     longest: float = 0.0
     name: str = field(default="watched")
 
+    @property
+    def workers(self) -> int:
+        return self.engine.workers
+
     def run(self, order: Order, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
         self.tasks = len(tasks)
         for task, result in self.engine.run(order, tasks):
@@ -51,6 +57,9 @@ class Watched:
             self.seconds += result.seconds
             self.longest = max(self.longest, result.seconds)
             yield task, result
+
+    def pupils(self, order: Order, ranges: Sequence[Range]) -> AbstractContextManager[Ask]:
+        return self.engine.pupils(order, ranges)
 
 
 @dataclass

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -28,10 +29,12 @@ from ledger.store import door
 from projections import making
 from projections.cluster import plan
 from projections.cluster.engines import Engine, Processes
+from projections.cluster.hearing import Range, Seat
 from projections.cluster.rebuild import Cluster
 from projections.cluster.recipe import Recipe
 from projections.cluster.tasks import Order, Result, Task, judge
 from projections.envelopes.shape import EVIDENCE_KINDS
+from projections.lessons import Ask
 from projections.registry import Loaded, load
 from projections.views import Views, file_name
 from tests import clusters
@@ -41,7 +44,7 @@ from tests.clusters import Scheduler
 from tests.projections.worlds import Paper, World, claim, date, laws, moment, told, worlds
 
 TALLY = load("tally")
-SMALL = {"ROWS": 3, "HOT": 2, "FEW": 3}
+SMALL = {"ROWS": 3, "HOT": 2, "FEW": 3, "HEARD": 60}
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Here:
 
     most: int | None = None
     name: str = "here"
+    workers: int = 2
     asked: list[Task] = field(default_factory=list)
 
     def run(self, order: Order, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
@@ -58,6 +62,12 @@ class Here:
                 raise KeyboardInterrupt
             self.asked.append(task)
             yield task, judge(order, task)
+
+    @contextmanager
+    def pupils(self, order: Order, ranges: Sequence[Range]) -> Iterator[Ask]:
+        with TemporaryDirectory() as scratch:
+            seats = [Seat(replace(order, scratch=scratch), one) for one in ranges]
+            yield lambda what, *given: [seat.ask(what, *given) for seat in seats]
 
 
 # -- worlds in memory ----------------------------------------------------------------------------------------
@@ -346,8 +356,6 @@ def test_a_logic_file_goes_along_only_where_the_user_named_it(tmp_path, monkeypa
 
 
 def test_a_worker_with_other_code_says_so_in_one_line() -> None:
-    from dataclasses import replace
-
     from projections.cluster import recipe
 
     recipe._known.clear()

@@ -183,7 +183,8 @@ class Dask:
     def _client(self, distributed: Any) -> Any:
         import logging
 
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say ourselves what matters
+        for name in ("distributed", "distributed.client"):  # which has a level of its own
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # we say ourselves what matters
         try:
             self._knock()
             return distributed.Client(self.scheduler, timeout=_REACHED, set_as_default=False)
@@ -270,7 +271,7 @@ class _Asking:
     def ask(self, what: str, *given: Any) -> Iterator[Any]:
         """The answer of every range, in any order (``lessons.Ask``)."""
         if what == "arrivals":
-            self.readings = [self._submit(hearing.read, self._order, one) for one in self._ranges]
+            self.readings = [self._submit(hearing.Reading, self._order, one) for one in self._ranges]
             yield from self._answers([self._submit(hearing.arrivals, one) for one in self.readings])
         elif what == "hear":
             self.written = [self._submit(hearing.hear, one, *given) for one in self.readings]

@@ -49,21 +49,11 @@ class Range:
 
 class Reading:
     """What was read of a range, on this worker's disk until it is closed, or of use to nobody any more. Sent to another
-    worker it is read again there: the disk is not."""
+    worker it is read again when it is needed there: the disk is not sent."""
 
     def __init__(self, order: Order, some: Range) -> None:
         self.order, self.range = order, some
-        folder = Path(tempfile.mkdtemp(prefix="claims-range-", dir=scratch_of(order)))
-        try:
-            leaves = (one for one in some.source.leaves() if one[0] <= order.head)
-            self._leaves, self._cache = Slice(leaves, folder), folder / "envelopes.db"
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self._end = weakref.finalize(self, _cleared, self._leaves, folder)
-        with closing(Envelopes(self._cache)) as envelopes:
-            mark = Mark(Anchor(order.ledger, order.head, ""), "")
-            envelopes.fill(self._leaves.leaves(), len(self._leaves), self._leaves.stream, mark)
+        self._read: tuple[Slice, Path] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Reading, (self.order, self.range)
@@ -71,15 +61,35 @@ class Reading:
     def __sizeof__(self) -> int:
         return _READ * self.range.rows
 
+    def read(self) -> tuple[Slice, Path]:
+        """Its leaves, and the file of their cache."""
+        if self._read is None:
+            order = self.order
+            folder = Path(tempfile.mkdtemp(prefix="claims-range-", dir=scratch_of(order)))
+            try:
+                leaves = Slice((one for one in self.range.source.leaves() if one[0] <= order.head), folder)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self._end = weakref.finalize(self, _cleared, leaves, folder)
+            with closing(Envelopes(folder / "envelopes.db")) as envelopes:
+                mark = Mark(Anchor(order.ledger, order.head, ""), "")
+                envelopes.fill(leaves.leaves(), len(leaves), leaves.stream, mark)
+            self._read = leaves, folder / "envelopes.db"
+        return self._read
+
     def close(self) -> None:
-        self._end()
+        if self._read is not None:
+            self._end()
+            self._read = None
 
     @contextmanager
     def pupil(self) -> Iterator[Pupil]:
         """Whoever hears it, with a connection of this thread's own."""
-        workshop = Workshop(self._leaves.event, self._leaves.first)
-        logic = self.order.recipe.logic()
-        with closing(Envelopes(self._cache)) as envelopes:
+        logic = self.order.recipe.logic()  # who lacks it says so before anything is read
+        leaves, cache = self.read()
+        with closing(Envelopes(cache)) as envelopes:
+            workshop = Workshop(leaves.event, leaves.first)
             maker = Maker(workshop, envelopes, directory_of(self.order), logic, self.order.known)
             yield Pupil(maker, self.range.slots)
 
@@ -99,13 +109,6 @@ class Written:
 
     def __sizeof__(self) -> int:
         return _WRITTEN * self.rows
-
-
-def read(order: Order, some: Range) -> Reading:
-    """Read a range."""
-    with in_a_line():
-        order.recipe.logic()  # who lacks it says so before there is anything to clear away
-        return Reading(order, some)
 
 
 def arrivals(reading: Reading) -> dict[str, Arrivals]:
@@ -152,7 +155,7 @@ class Seat:
 
     def _read(self) -> Reading:
         if self._reading is None:
-            self._reading = read(self.order, self.range)
+            self._reading = Reading(self.order, self.range)
         return self._reading
 
     def _hear(self, schedule: Schedule) -> None:

@@ -110,7 +110,7 @@ def replayed(
 ) -> bytes:
     """The bytes of a view made by an engine, learnt in several ranges."""
     cluster = None if engine is None else Cluster(engine, book, parts)
-    with Ledger.open(book, readonly=True) as ledger, mock.patch.multiple(plan, FEW=40):
+    with Ledger.open(book, readonly=True) as ledger, mock.patch.multiple(plan, FEW=60):
         views = Views(ledger, folder, cluster=cluster)
         views.beliefs(loaded, ledger.store.head().size, ledger.directory(), replay=True)
         views.close()
@@ -191,9 +191,7 @@ def test_processes_killed_while_they_hear_and_in_the_midst_of_em_change_nothing(
     assert killed == ["hear", "expect"]
 
 
-def test_processes_that_die_again_and_again_are_given_up_then_learning_begins_anew(
-    book, parts, expected, tmp_path, monkeypatch
-) -> None:
+def test_processes_that_die_again_and_again_are_given_up(book, parts, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("projections.cluster.engines._DEATHS", 2)
 
     def kill(what: str, answers: int) -> None:
@@ -206,7 +204,6 @@ def test_processes_that_die_again_and_again_are_given_up_then_learning_begins_an
         replayed(book, tmp_path, Learning(Processes(1), kill), parts)
     assert "what was done is kept" in str(caught.value)
     assert spawned() == []
-    assert replayed(book, tmp_path, Here(), parts) == expected
 
 
 def test_ctrl_c_in_the_midst_of_em_leaves_no_process_and_no_file(
@@ -278,7 +275,7 @@ def test_a_logic_of_ones_own_learns_on_workers_that_have_never_seen_its_file(boo
 
 
 def test_every_family_lies_whole_in_the_range_of_its_slot(book, parts) -> None:
-    with Ledger.open(book, readonly=True) as ledger, mock.patch.multiple(plan, FEW=40):
+    with Ledger.open(book, readonly=True) as ledger, mock.patch.multiple(plan, FEW=20):
         families = Families(ledger.directory())
         survey = plan.of_folder(parts, ledger, "bench", ledger.store.head().size)
         for workers in (1, 2, 5):

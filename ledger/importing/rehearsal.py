@@ -154,7 +154,7 @@ class RehearsalStore:
     def leaves_at(self, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         yield from self._below.leaves_at([one for one in positions if one <= self._size])
         for position in positions:
-            if position > self._size and (row := self.row(position)) is not None:
+            if self._size < position <= self._head.size and (row := self.row(position)) is not None:
                 yield position, row.state
 
     def registry_rows(self, after: int = 0) -> Iterator[tuple[StoredRow, AnyBody | None]]:

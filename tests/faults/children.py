@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,17 @@ class Command:
         """kill -9; one that has ended already stays what it is."""
         if self._status is None:
             os.kill(self.id, signal.SIGKILL)
+
+    def kill_after(self, seconds: float) -> None:
+        """kill -9 when so much time is over, unless it ends before."""
+        until = time.monotonic() + seconds
+        while self._status is None and (left := until - time.monotonic()) > 0:
+            ended, status = os.waitpid(self.id, os.WNOHANG)
+            if ended:
+                self._status = status
+                os.close(self._going)
+            time.sleep(min(left, 0.005))
+        self.kill()
 
     def wait(self) -> Ended:
         """Its end, and what it said until then."""

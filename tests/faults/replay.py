@@ -69,8 +69,7 @@ def _killed_again_and_again(
     """Start a command and kill it, one to three times; ``check`` after each."""
     for _ in range(chance.randint(1, _AGAIN)):
         child = Command(here, *argv).go()
-        time.sleep(chance.uniform(0, 1.1) * whole)
-        child.kill()
+        child.kill_after(chance.uniform(0, 1.1) * whole)
         ended = child.wait()
         figure.trials += ended.killed
         if ended.rudeness():

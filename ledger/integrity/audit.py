@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from ledger.book import Ledger
 
 _NAMED = 5  # faults of one kind that are told; all are counted
-_WORTH = 1 << 16  # events from which other processes are worth their start
+_WORTH = 1 << 17  # events from which other processes are worth their start
+_GLANCED = 1 << 18  # events from which compiled code is worth being loaded
 _MOST = 8  # processes
 _RUN = 8  # blocks that one process takes at a time
 _LAST = 2**62
@@ -334,7 +335,7 @@ def _examined(
 ) -> Iterator[tuple[Iterable[Examined], Callable[[], tuple[int | None, Check]]]]:
     """The blocks of a record, examined, in order; and what the store says of itself, once they are through: the sum
     over its index (``glance.of_index``), and the check."""
-    fast = size >= _WORTH or os.environ.get("CLAIMS_KERNEL") == "compiled"
+    fast = size >= _GLANCED or os.environ.get("CLAIMS_KERNEL") == "compiled"
     every = Task(0, 0, (), key=os.urandom(32), deep=deep, fast=fast)
     tasks = _tasks(size, promised, every)
     workers = min(_MOST, os.cpu_count() or 1)

@@ -58,8 +58,7 @@ def checked(path: Path, **how: bool) -> list[Check]:
 def found(path: Path, *, fast: bool = False, **how: bool) -> list[Check]:
     with Ledger.open(path, readonly=True) as ledger, pytest.MonkeyPatch.context() as patch:
         if fast:
-            patch.setattr(audit, "_WORTH", 1)
-            patch.setattr(os, "cpu_count", lambda: 1)
+            patch.setattr(audit, "_GLANCED", 1)
         return verify(ledger, path, **how)
 
 
@@ -744,6 +743,7 @@ def test_several_processes_say_what_one_says(
             TAMPERS[tamper][0](raw)
     alone = checked(path)
     monkeypatch.setattr(audit, "_WORTH", 1)
+    monkeypatch.setattr(audit, "_GLANCED", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert checked(path) == alone
     assert bool(tamper) == any(one.ok is False for one in alone)
@@ -763,6 +763,7 @@ def test_a_process_that_a_failing_disk_kills_is_done_without(
 
     monkeypatch.setattr(audit, "examine", dying)
     monkeypatch.setattr(audit, "_WORTH", 1)
+    monkeypatch.setattr(audit, "_GLANCED", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with Ledger.open(path, readonly=True) as ledger:
         assert verify(ledger, path) == alone

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.servers import Server
 
 # A busy machine is no failure of a law: no deadlines. (Where CI is set, hypothesis is also derandomised.)
-settings.register_profile("steady", settings.default, deadline=None, max_examples=50)
+settings.register_profile("steady", settings.default, deadline=None, max_examples=40)
 settings.load_profile("steady")
 
 # Keys that tests make never lie among the user's own; what they sign with does not outlive the run.

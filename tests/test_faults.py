@@ -14,7 +14,7 @@ from tests.faults.disk import Disk, Op
 
 ROOT = Path(__file__).parents[1]
 COUNTS = {
-    "kill": 16,
+    "kill": 12,
     "replay": 4,
     "power": 120,
     "inject": 40,

@@ -49,8 +49,8 @@ _COMMON = {
     "database": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("claims", max_examples=30, **_COMMON)
-settings.register_profile("claims-ci", max_examples=30, derandomize=True, **_COMMON)
+settings.register_profile("claims", max_examples=20, **_COMMON)
+settings.register_profile("claims-ci", max_examples=20, derandomize=True, **_COMMON)
 settings.register_profile("claims-deep", max_examples=1_500, **_COMMON)
 
 

@@ -230,7 +230,7 @@ def test_one_pool_does_all_the_tasks_while_nobody_dies(book, parts, expected, tm
     from projections.cluster import engines
 
     monkeypatch.setenv("CLAIMS_KERNEL", "plain")
-    with mock.patch.object(engines, "_Pool", side_effect=engines._Pool) as pool:
+    with mock.patch.object(engines, "Pool", side_effect=engines.Pool) as pool:
         assert replayed(book, tmp_path, Processes(1), parts) == expected
     assert pool.call_count == 1
 

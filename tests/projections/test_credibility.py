@@ -184,7 +184,7 @@ def unattributed(world: World) -> World:
 @laws()
 @given(worlds(plain, least=5), st.sampled_from(("army", "ministry", "witness")))
 def test_a_source_never_moves_its_own_score(world: World, source: str) -> None:
-    """Each claim fares as if it were the only thing its source had ever said."""
+    """Each claim fares as if it were the only thing its source had ever said; but who repeats itself leads once."""
     whole = unattributed(world).shelf()
     own = [
         one.label
@@ -202,7 +202,8 @@ def test_a_source_never_moves_its_own_score(world: World, source: str) -> None:
         alone = case.without(lambda one, reports=reports: one.source == source and one.id not in reports)
         _forget_doubts(alone, {one.id for one in spoken.values()} - {piece.id})
         total += score(alone, TALLY, end(300)).get(source, Score())
-    assert scores(whole, 300).get(source, Score()) == total
+    found = scores(whole, 300).get(source, Score())
+    assert replace(found, leads=0, lead_days=0) == replace(total, leads=0, lead_days=0)
 
 
 def _forget_doubts(case, gone: set[str]) -> None:

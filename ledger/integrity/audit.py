@@ -18,7 +18,7 @@ from ledger import codec
 from ledger.errors import LedgerError, Unverified
 from ledger.integrity.block import BLOCK, HEIGHT, Examined, Opener, Task, examine, target_of
 from ledger.integrity.checkpoint import Checkpoint
-from ledger.integrity.glance import MASK, compiled, of_index
+from ledger.integrity.glance import KEY, MASK, compiled, of_index
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier
 from ledger.integrity.vault import BODIES, ENCRYPTED
@@ -336,7 +336,7 @@ def _examined(
     """The blocks of a record, examined, in order; and what the store says of itself, once they are through: the sum
     over its index (``glance.of_index``), and the check."""
     fast = size >= _GLANCED or os.environ.get("CLAIMS_KERNEL") == "compiled"
-    every = Task(0, 0, (), key=os.urandom(32), deep=deep, fast=fast)
+    every = Task(0, 0, (), key=os.urandom(KEY), deep=deep, fast=fast)
     tasks = _tasks(size, promised, every)
     workers = min(_MOST, os.cpu_count() or 1)
     if source is None or size < _WORTH or workers < 2:

@@ -21,7 +21,7 @@ for _name in ("SHA256_Init", "SHA256_Update", "SHA256_Final", "memchr"):
     if llvmlite.binding.address_of_symbol(_name) is None:
         raise ImportError(f"{_name} is not to be had", name=_name)
 
-_CONTEXT = 256
+_CONTEXT = 128
 """Bytes for a SHA256_CTX, which takes 112."""
 
 _address = types.uintp
@@ -121,6 +121,15 @@ def leaves(texts, spans, digests):
         _final(out + 32 * i, state)
 
 
+@_compiled(types.int64(_bytes, _spans, _bytes))
+def hashed(texts, streams, digests):
+    """How many digests (32n,) do not stand before their streams."""
+    others = 0
+    for i in range(len(streams)):
+        others += not _stands(texts, streams[i, 0] - 32, streams[i, 1], digests[32 * i : 32 * i + 32])
+    return others
+
+
 @_compiled(types.void(_bytes, _written))
 def parents(nodes, digests):
     """``digests`` (32m,): the hashes of the nodes (64m or 64m + 32,) taken two by two (RFC 6962, 2.1)."""
@@ -182,15 +191,18 @@ def numbers(texts, found):
 @_compiled(types.uint64(_bytes, _bytes, _spans, _numbers, _numbers, types.int64))
 def named(key, texts, streams, versions, positions, last):
     """The sum of ``glance.named_by`` over rows up to position ``last``."""
-    context, digest, both = np.empty(_CONTEXT, np.uint8), np.empty(32, np.uint8), np.empty(2, np.int64)
+    keyed, context = np.empty(_CONTEXT // 8, np.uint64), np.empty(_CONTEXT // 8, np.uint64)
+    digest, both = np.empty(32, np.uint8), np.empty(2, np.int64)
     state, begin, out = context.ctypes.data, texts.ctypes.data, digest.ctypes.data
     total = np.uint64(0)
+    _init(keyed.ctypes.data)
+    _update(keyed.ctypes.data, key.ctypes.data, len(key))  # once: each row goes on from there
     for i in range(len(positions)):
         if positions[i] > last:
             continue
         both[0], both[1] = positions[i], versions[i]
-        _init(state)
-        _update(state, key.ctypes.data, len(key))
+        for k in range(len(context)):
+            context[k] = keyed[k]
         _update(state, both.ctypes.data, 16)
         _update(state, begin + streams[i, 0], streams[i, 1] - streams[i, 0])
         _final(out, state)

@@ -19,6 +19,7 @@ from ledger import codec
 from ledger.store.base import Columns, Names
 
 MASK = (1 << 64) - 1
+KEY = 64
 
 
 @cache
@@ -40,7 +41,8 @@ def compiled() -> ModuleType | None:
 
 def named_by(key: bytes, stream: bytes, version: int, position: int) -> int:
     """What a row adds to the sum by which one index is told from another: 64 bits of a hash under a key that nobody
-    knew when the rows were written. A sum of hashes knows no order (Bellare and Micciancio 1997)."""
+    knew when the rows were written, best as long as a block of SHA-256, ``KEY`` bytes. A sum of hashes knows no order
+    (Bellare and Micciancio 1997)."""
     numbers = position.to_bytes(8, "little", signed=True) + version.to_bytes(8, "little", signed=True)
     return int.from_bytes(sha256(key + numbers + stream).digest()[:8], "little")
 
@@ -102,7 +104,7 @@ def glance(columns: Columns, first: int, last: int, key: bytes) -> Glance | None
         return None
     hashes = np.empty(32 * n, np.uint8)
     look.leaves(rows, states, hashes)
-    if not np.array_equal(rows[streams[:, :1] + np.arange(-32, 0)].reshape(-1), hashes):
+    if look.hashed(rows, streams, hashes):
         return None
     keyed = np.empty(n, np.uint8)
     many = look.members(rows, states, keyed)

@@ -18,7 +18,7 @@ from ledger.integrity.tree import leaf_hash, node_hash
 from ledger.store.base import Columns, Names
 
 MARK = b"\0a mark\0"
-KEY = b"k" * 32
+KEY = b"k" * 64
 
 texts = st.binary(max_size=80).filter(lambda one: MARK not in one)
 

@@ -71,14 +71,18 @@ class Workshop:
     """What makers of views find ready from one catch-up to the next, so that one more claim costs what that
     claim costs and not a look at the whole ledger.
 
-    ``event`` gives the event at a position, ``first`` the first event of a stream. ``judged``: records judged
-    so far; ``knots``: knots made so far.
+    ``event`` gives the event at a position, ``first`` the first event of a stream. ``ahead``: about how many records
+    there are to judge in all, where others share the work and this one sees a part of them at a time. ``judged``: records
+    judged so far; ``knots``: knots made so far.
     """
 
     def __init__(
-        self, event: Callable[[int], Recorded | None], first: Callable[[str], Recorded | None]
+        self,
+        event: Callable[[int], Recorded | None],
+        first: Callable[[str], Recorded | None],
+        ahead: int = 0,
     ) -> None:
-        self.event, self.first = event, first
+        self.event, self.first, self.ahead = event, first, ahead
         self.judged = self.knots = 0
         self._builder: Builder | None = None
 
@@ -103,6 +107,8 @@ class Workshop:
         from projections.columns.modes import ENOUGH, READY, chosen
 
         self.judged += records
+        if self.ahead >= ENOUGH:
+            return chosen(self.ahead)
         loaded = "projections.columns._compiled_scoring" in sys.modules
         return chosen(max(records, READY if loaded else min(self.judged, ENOUGH - 1)))
 

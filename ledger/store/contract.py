@@ -50,10 +50,10 @@ def sealed(text: str = '{"quote":"taken"}', salt: bytes = b"s" * 32) -> SealedBo
     return SealedBody(salt, text.encode())
 
 
-def append(store: Store, *rows: NewRow, recorded: str = CLOCK) -> range:
+def append(store: Store, *rows: NewRow, recorded: str = CLOCK, last: bool = False) -> range:
     """One batch in one transaction."""
     with store.writer() as writer:
-        return writer.insert(rows, recorded)
+        return writer.insert(rows, recorded, last=last)
 
 
 @contextmanager

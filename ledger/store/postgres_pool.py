@@ -30,6 +30,7 @@ _KEPT = 4  # idle connections
 _SAFE = ("fsync", "synchronous_commit")  # settings without which a commit can be lost
 SAFE = ", ".join(f"current_setting('{name}')" for name in _SAFE)
 SETTINGS = f"SELECT {SAFE}"
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
 class LedgerDatastore(PostgresDatastore):
@@ -208,14 +209,12 @@ class LedgerDatastore(PostgresDatastore):
 
     def _begun(self, first: str) -> tuple[LedgerConnection, Texts]:
         # One turn with the server. Each statement sees what was committed while the lock was waited for.
-        begin = (
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
-            f"SELECT pg_advisory_xact_lock({self.lock_key}); {first}; SAVEPOINT batch"
-        ).encode()
+        lock = f"SELECT pg_advisory_xact_lock({self.lock_key})"
+        begin = [(one, ()) for one in (_BEGIN, lock, first, "SAVEPOINT batch")]
         while True:
             connection, idle = self._taken()
             try:
-                found = _texts(connection.run_plain(begin)[2])
+                found = _texts(connection.run_all(begin, binary=False)[2])
                 for row in found:
                     self.refuse_unsafe(row[-len(_SAFE) :])
                 return connection, found

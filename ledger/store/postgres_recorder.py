@@ -21,7 +21,7 @@ from ledger.integrity.tree import Frontier, leaf_hash
 from ledger.store import postgres_rows
 from ledger.store.base import Head, NewRow
 from ledger.store.postgres_pool import SAFE, LedgerDatastore, Texts
-from ledger.store.postgres_wire import LedgerConnection, Rows, ask, bigint
+from ledger.store.postgres_wire import LedgerConnection, Rows, Statement, ask, bigint
 
 T = TypeVar("T")
 
@@ -33,8 +33,13 @@ _IN_HEAD = "size, frontier, recorded, marks"
 HEAD = f"SELECT {_IN_HEAD} FROM ledger_head"
 #: The same for a writer, as texts, and whether commits are safe.
 FIRST = f"SELECT size, encode(frontier, 'hex'), recorded, marks, {SAFE} FROM ledger_head"
-_SET_HEAD_AFTER = "UPDATE ledger_head SET size = $1, frontier = $2, recorded = $3, marks = $4 WHERE size = $5"
-_SET_HEAD = f"{_SET_HEAD_AFTER} AND size = ({LAST_POSITION})"
+#: Behind the rows; it changes none where the head is not what it was thought to be.
+_SET_HEAD = "UPDATE ledger_head SET size = $1, frontier = $2, recorded = $3, marks = $4 WHERE size = $5"
+#: Before them; it divides by zero where the head, or the last row, is not what it was thought to be.
+_MOVE_HEAD = (
+    f"UPDATE ledger_head SET size = $1::bigint / (size = $5 AND size = ({LAST_POSITION}))::integer, "
+    "frontier = $2, recorded = $3, marks = $4"
+)
 _COPIED = 100  # rows from which a COPY is faster than arrays in a statement
 _PIECE = 500  # rows that are made at a time
 
@@ -108,18 +113,15 @@ def insert(
 
 
 class Prepared(NamedTuple):
-    """The statement that writes a few rows, and how the head stands after it."""
+    """The statements that write a few rows, and how the head stands after them."""
 
     after: Standing
-    sql: str
-    parameters: list[bytes | None]
+    statements: list[Statement]
 
 
-def prepared(
-    before: Standing, rows: Sequence[NewRow], recorded: str | None, *, surely: bool = False
-) -> Prepared:
-    """A few rows: all of them and the head in one statement. ``surely``: it fails where the head, or the last row, is not
-    what it was thought to be."""
+def prepared(before: Standing, rows: Sequence[NewRow], recorded: str | None) -> Prepared:
+    """A few rows. The head is moved first, which fails with a division by zero where it, or the last row, is not what it
+    was thought to be."""
     head, first = before.head, before.head.size + 1
     leaves = [leaf_hash(row.state) for row in rows]
     frontier, made = head.frontier.grown(leaves, STEP)
@@ -131,7 +133,7 @@ def prepared(
         **postgres_rows.beside(first, rows),
     }
     after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
-    return Prepared(after, *_last(before, after, tables, surely=surely))
+    return Prepared(after, [(_MOVE_HEAD, _heads(before, after)), *postgres_rows.inserting(tables)])
 
 
 def few(rows: Sequence[NewRow]) -> bool:
@@ -143,7 +145,11 @@ def _insert_all(
     connection: LedgerConnection, where: str, before: Standing, rows: Sequence[NewRow], recorded: str | None
 ) -> Standing:
     made = prepared(before, rows, recorded)
-    _run(connection, where, before, made.sql, made.parameters)
+    try:
+        connection.run_all(made.statements)
+    except psycopg.errors.DivisionByZero as error:
+        connection.execute("ROLLBACK TO batch")
+        raise changed(connection, where, before.head.size) from error
     return made.after
 
 
@@ -170,36 +176,22 @@ def _copy_all(
             for piece in _pieces(tables.pop(table)):
                 copy.write(copied(piece))
     after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
-    _run(connection, where, before, *_last(before, after, tables))
+    moved = connection.run_all([*postgres_rows.inserting(tables), (_SET_HEAD, _heads(before, after))])[-2]
+    if moved.command_tuples != 1:
+        raise changed(connection, where, after.head.size)
     return after
 
 
-def _last(
-    before: Standing, after: Standing, tables: postgres_rows.Rows, *, surely: bool = False
-) -> tuple[str, list[bytes | None]]:
-    """The statement with the last rows and the head, and its parameters."""
+def _heads(before: Standing, after: Standing) -> list[bytes | None]:
+    """What the statement that moves the head takes."""
     head = after.head
-    given = (
+    return [
         bigint(head.size),
         head.frontier.to_bytes(),
         head.recorded.encode() if head.recorded is not None else None,
         after.marks.encode(),
         bigint(before.head.size),
-    )
-    then = _SET_HEAD if "stored_events" in tables else _SET_HEAD_AFTER
-    some = {table: rows for table, rows in tables.items() if rows}
-    return postgres_rows.inserting(some, then, given, surely=surely)
-
-
-def _run(
-    connection: LedgerConnection,
-    where: str,
-    before: Standing,
-    sql: str,
-    parameters: Sequence[bytes | None],
-) -> None:
-    if connection.run(sql, parameters).command_tuples != 1:
-        raise changed(connection, where, before.head.size)
+    ]
 
 
 def changed(connection: LedgerConnection, where: str, size: int) -> Unverified:

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from ledger.store.base import NewRow, SealedBody
-from ledger.store.postgres_wire import array, bigint, length
+from ledger.store.postgres_wire import Statement, array, bigint, length
 
 #: Values of one row, in the order of the table's columns.
 Row = tuple[bytes, ...]
@@ -96,38 +96,27 @@ def nodes(made: Iterable[tuple[int, int, bytes]]) -> list[Row]:
     return [(_smallint(height), bigint(number), node) for height, number, node in made]
 
 
-# -- as a statement --------------------------------------------------------------------------------------
+# -- as statements ---------------------------------------------------------------------------------------
 
 
-def inserting(
-    tables: Rows, then: str, given: Sequence[bytes | None], *, surely: bool = False
-) -> tuple[str, list[bytes | None]]:
-    """One statement that inserts all rows and ends in ``then``, which takes ``given``; and its parameters. ``surely``: it
-    fails with a division by zero where ``then`` changes no row."""
-    parameters = [*given]
+def inserting(tables: Rows) -> list[Statement]:
+    """A statement for each table that has any rows: one of its own costs the server less than all of them together."""
+    made: list[Statement] = []
     for table, rows in tables.items():
         if len(rows) == 1:
-            parameters += rows[0]
-        else:
+            made.append((_statement(table, single=True), rows[0]))
+        elif rows:
             kinds = [kind for _, kind in COLUMNS[table]]
-            parameters += map(array, kinds, zip(*rows, strict=True))
-    shape = tuple((table, len(rows) == 1) for table, rows in tables.items())
-    return _statement(shape, then, len(given), surely), parameters
+            made.append((_statement(table, single=False), [*map(array, kinds, zip(*rows, strict=True))]))
+    return made
 
 
 @cache
-def _statement(shape: tuple[tuple[str, bool], ...], then: str, given: int, surely: bool) -> str:
-    parts, number = [], given
-    for table, single in shape:
-        places = []
-        for _, kind in COLUMNS[table]:
-            number += 1
-            places.append(f"${number}::{kind}" if single else f"${number}::{kind}[]")
-        values = f"VALUES ({', '.join(places)})" if single else f"SELECT * FROM unnest({', '.join(places)})"
-        parts.append(f"{table}_ AS (INSERT INTO {table} ({names(table)}) {values})")
-    if surely:
-        parts, then = [*parts, f"changed AS ({then} RETURNING 1)"], "SELECT 1 / count(*) FROM changed"
-    return f"WITH {', '.join(parts)} {then}" if parts else then
+def _statement(table: str, *, single: bool) -> str:
+    kinds = enumerate((kind for _, kind in COLUMNS[table]), 1)
+    places = ", ".join(f"${n}::{kind}{'' if single else '[]'}" for n, kind in kinds)
+    values = f"VALUES ({places})" if single else f"SELECT * FROM unnest({places})"
+    return f"INSERT INTO {table} ({names(table)}) {values}"
 
 
 def names(table: str) -> str:

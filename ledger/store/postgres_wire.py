@@ -6,7 +6,7 @@ than twice as much of this process's time. Waiting stays psycopg's, so that Ctrl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from struct import Struct
 from typing import Any
 
@@ -17,6 +17,9 @@ from psycopg.errors import error_from_result
 from psycopg.rows import DictRow
 
 Rows = list[tuple[Any, ...]]
+
+Statement = tuple[str, Sequence[bytes | None]]
+"""Its text and its parameters."""
 
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _BINARY = pq.Format.BINARY
@@ -56,28 +59,32 @@ class LedgerConnection(psycopg.Connection[DictRow]):
             self.pgconn.send_query(sql)
             return self._answers()
 
-    def run_and_commit(self, sql: str, parameters: Sequence[bytes | None]) -> None:
-        """One statement and COMMIT, in one turn with the server; where the statement fails, nothing is committed and the
-        transaction is still open. Raises psycopg's errors."""
-        formats = [_BINARY] * len(parameters)
+    def run_all(self, statements: Sequence[Statement], *, binary: bool = True) -> list[pq.abc.PGresult]:
+        """Several statements in one turn with the server: a statement each with its parameters, like ``run``, answers
+        in text form where not ``binary``. Where one fails nothing behind it is done, and the transaction that they began,
+        or were in, is still open. Raises psycopg's errors."""
+        answered = _BINARY if binary else pq.Format.TEXT
         with self.lock:
-            name = self._name(sql)
-            self.pgconn.enter_pipeline_mode()
+            named = [(self._name(sql), sql, given) for sql, given in statements]
+            pgconn = self.pgconn
+            pgconn.enter_pipeline_mode()
             try:
-                if name is None:
-                    self.pgconn.send_query_params(sql.encode(), parameters, None, formats, _BINARY)
-                else:
-                    self.pgconn.send_query_prepared(name, parameters, formats, _BINARY)
-                self.pgconn.send_query_params(b"COMMIT", None)
-                self.pgconn.pipeline_sync()
-                self.wait(generators.send(self.pgconn))
-                answers = [one for _ in range(3) for one in self.wait(generators.fetch_many(self.pgconn))]
+                for name, sql, given in named:
+                    formats = [_BINARY] * len(given)
+                    if name is None:
+                        pgconn.send_query_params(sql.encode(), given, None, formats, answered)
+                    else:
+                        pgconn.send_query_prepared(name, given, formats, answered)
+                pgconn.pipeline_sync()
+                self.wait(generators.send(pgconn))
+                answers: list[pq.abc.PGresult] = self.wait(_fetched(pgconn, len(named) + 1))
             finally:
-                if self.pgconn.status == pq.ConnStatus.OK:
-                    self.pgconn.exit_pipeline_mode()
+                if pgconn.status == pq.ConnStatus.OK:
+                    pgconn.exit_pipeline_mode()
         for answer in answers:
             if answer.status == pq.ExecStatus.FATAL_ERROR:
                 raise error_from_result(answer, self.info.encoding)
+        return answers
 
     def _name(self, sql: str) -> bytes | None:
         """Under which name it is prepared; None while it is not worth it."""
@@ -97,6 +104,14 @@ class LedgerConnection(psycopg.Connection[DictRow]):
             if answer.status not in _DONE:
                 raise error_from_result(answer, self.info.encoding)
         return answers
+
+
+def _fetched(pgconn: pq.abc.PGconn, many: int) -> Generator[Any, Any, list[pq.abc.PGresult]]:
+    """What so many statements of a pipeline answered, by one wait."""
+    found: list[pq.abc.PGresult] = []
+    for _ in range(many):
+        found += yield from generators.fetch_many(pgconn)
+    return found
 
 
 def ask(connection: LedgerConnection, sql: str, parameters: Sequence[Any] = ()) -> Rows:

@@ -74,7 +74,7 @@ class PostgresWriter(Reads):
         if not rows:
             return range(size + 1, size + 1)
         if last and self._behind and few(rows):
-            made = prepared(before, rows, recorded, surely=True)
+            made = prepared(before, rows, recorded)
             self._standing, self._pending = made.after, (made, rows)
             self.written = made.after.head
             return range(size + 1, made.after.head.size + 1)
@@ -101,7 +101,7 @@ class PostgresWriter(Reads):
             return
         (made, rows), size = pending, pending[0].after.head.size - len(pending[1])
         try:
-            connection.run_and_commit(made.sql, made.parameters)
+            connection.run_all([*made.statements, ("COMMIT", ())])
         except (psycopg.errors.UniqueViolation, psycopg.errors.DivisionByZero) as error:
             connection.run_plain(b"ROLLBACK TO batch")
             if isinstance(error, psycopg.errors.DivisionByZero):

@@ -89,7 +89,7 @@ class Reading:
         logic = self.order.recipe.logic()  # who lacks it says so before anything is read
         leaves, cache = self.read()
         with closing(Envelopes(cache)) as envelopes:
-            workshop = Workshop(leaves.event, leaves.first)
+            workshop = Workshop(leaves.event, leaves.first, self.order.head)
             maker = Maker(workshop, envelopes, directory_of(self.order), logic, self.order.known)
             yield Pupil(maker, self.range.slots)
 

@@ -158,7 +158,7 @@ def _judged(order: Order, task: Task, logic: Logic, folder: Path) -> Result:
         mark = Mark(Anchor(order.ledger, order.head, ""), "")
         envelopes.fill(some.leaves(), len(some), some.stream, mark)
         directory = directory_of(order)
-        maker = Maker(Workshop(some.event, some.first), envelopes, directory, logic, order.known)
+        maker = Maker(Workshop(some.event, some.first, order.head), envelopes, directory, logic, order.known)
         found = maker.roots()
         records = {root: found[root] for root in task.families if root in found}
         made = Made()

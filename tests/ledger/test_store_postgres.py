@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -314,38 +314,45 @@ def test_a_lazy_isolation_level_does_not_make_a_writer_see_an_old_head(
 
 def _breaking(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
     """The next COMMIT loses its connection, after it was done or before."""
-    real = LedgerConnection.run_plain
     broken: list[int] = []
 
-    def run_plain(self: LedgerConnection, sql: bytes) -> Any:
-        if sql != b"COMMIT" or broken:
-            return real(self, sql)
-        broken.append(1)
-        if after:
-            real(self, sql)
-        self.close()
-        raise psycopg.OperationalError("server closed the connection unexpectedly")
+    def breaking(name: str, commits: Callable[[Any], bool]) -> None:
+        real = getattr(LedgerConnection, name)
 
-    monkeypatch.setattr(LedgerConnection, "run_plain", run_plain)
+        def run(self: LedgerConnection, what: Any, **how: Any) -> Any:
+            if not commits(what) or broken:
+                return real(self, what, **how)
+            broken.append(1)
+            if after:
+                real(self, what, **how)
+            self.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+        monkeypatch.setattr(LedgerConnection, name, run)
+
+    breaking("run_plain", lambda sql: sql == b"COMMIT")
+    breaking("run_all", lambda statements: statements[-1][0] == "COMMIT")
 
 
+@pytest.mark.parametrize("last", [False, True])
 def test_a_commit_whose_answer_was_lost_is_read_back_and_acknowledged(
-    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
     _breaking(monkeypatch, after=True)
-    assert append(store, new(1), new(2)) == range(1, 3)
-    assert append(store, new(3)) == range(3, 4)
+    assert append(store, new(1), new(2), last=last) == range(1, 3)
+    assert append(store, new(3), last=last) == range(3, 4)
     assert [row.stream for row in store.rows()] == ["claim:1", "claim:2", "claim:3"]
 
 
+@pytest.mark.parametrize("last", [False, True])
 def test_a_commit_that_was_lost_is_not_acknowledged(
-    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
     _breaking(monkeypatch, after=False)
     with pytest.raises(WriteFailed, match="connection was lost, and nothing is acknowledged") as caught:
-        append(store, new(1))
+        append(store, new(1), last=last)
     assert "Do the same again" in str(caught.value) and "\n" not in str(caught.value)
-    assert append(store, new(2)) == range(1, 2)
+    assert append(store, new(2), last=last) == range(1, 2)
 
 
 def test_a_connection_lost_in_mid_append_records_nothing(store: PostgresStore, server: Server) -> None:

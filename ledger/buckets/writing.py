@@ -89,12 +89,12 @@ def schemas() -> tuple[Any, Any]:
 
 
 def export(
-    store: Store, ledger: str, folder: Folder, buckets: int | None = None, tell: Tell = lambda done, of: None
+    store: Store, ledger: str, folder: Folder, buckets: int | None = None, tell: Tell | None = None
 ) -> tuple[Manifest, Manifest | None]:
     """Bring a folder up to the ledger's head; (its manifest, the one before, None where it was empty).
 
-    Raises ``Unverified`` where the folder was made from something else, ``Usage`` for another number of buckets than it
-    has.
+    ``tell`` is called with (events put into their buckets, events in all). Raises ``Unverified`` where the folder was made
+    from something else, ``Usage`` for another number of buckets than it has.
     """
     before = manifests.read(folder)
     if before is not None:
@@ -109,7 +109,9 @@ def export(
     position = before.position if before else 0
     found = before or Manifest(ledger, buckets or manifests.BUCKETS, 0, "")
     if before is None or head.size > position:
-        new = _Export(store, folder, found.buckets, position, head.size, tell).parts()
+        new = _Export(
+            store, folder, found.buckets, position, head.size, tell or (lambda done, of: None)
+        ).parts()
         found = replace(found, position=head.size, root=head.root.hex(), parts=(*found.parts, *new))
         folder.write(manifests.NAME, found.to_json())
     return found, before

@@ -131,6 +131,18 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def counting(doing: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A line on stderr that says how many events are done, of how many; None where nobody is looking."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(doing) as status:
+        yield lambda done, of: status.update(f"{doing}: {done:,} of {of:,} events")
+
+
+@contextmanager
 def quiet_pipe() -> Iterator[None]:
     """Whoever reads stdout may stop when it has seen enough: that is no error."""
     try:

@@ -107,8 +107,10 @@ def _into_buckets(url: str, buckets: int | None, db: str | None, *, alone: bool)
             "--parquet stands alone", remedy="`claims export --parquet FOLDER`; texts are never written there"
         )
     folder = Folder(url)
-    with common.open_ledger(db, readonly=True) as ledger:
-        found, before = writing.export(ledger.store, backup.header(ledger.store).ledger, folder, buckets)
+    with common.open_ledger(db, readonly=True) as ledger, common.counting("exporting") as progress:
+        found, before = writing.export(
+            ledger.store, backup.header(ledger.store).ledger, folder, buckets, progress
+        )
     new = found.position - (before.position if before else 0)
     rows, size = total(found.parts)
     common.say(

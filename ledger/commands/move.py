@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -30,7 +28,7 @@ def move(
     here, there = location(source), location(target)
     if here == there:
         raise Usage(f"{here} is named twice", remedy="name another place")
-    with _progress() as progress:
+    with common.counting("copying") as progress:
         moved = moving.move(here, there, progress)
     row = {
         "source": str(here),
@@ -45,16 +43,3 @@ def move(
         return
     print(common.cell(f"{there}: {moved.head.size:,} events, {moved.bodies:,} bodies, root {row['root']}"))
     common.say(f"{here} is as it was; append to one of the two from here on")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    import sys
-
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("copying") as status:
-        yield lambda done, size: status.update(f"copying: {done:,} of {size:,} events")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,7 +127,7 @@ def _word(ok: bool | None) -> str:
 def _checks(ledger: Ledger, path: Location, given: list[Checkpoint], deep: bool) -> list[Check]:
     from ledger.integrity import verifying
 
-    with _progress() as progress:
+    with common.counting("verifying") as progress:
         return verifying.verify(ledger, path, given=given, deep=deep, progress=progress)
 
 
@@ -278,16 +276,3 @@ def _read(path: Path) -> bytes:
         raise NoLedger(
             f"cannot be read ({error.strerror})", where=str(path), remedy="Name another file"
         ) from None
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    import sys
-
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("verifying") as status:
-        yield lambda done, size: status.update(f"verifying: {done:,} of {size:,} events")

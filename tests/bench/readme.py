@@ -80,6 +80,29 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "as-of-hottest-p50": ("the hottest place on one day, median; floor: the same", "time", "≤ 1 ms"),
     "as-of-hottest-p99": ("the hottest place on one day, 99th percentile; floor: the same", "time", "≤ 5 ms"),
     "as-of-all": ("all places on one day; floor: each looked up bare", "time", "≤ 100 ms"),
+    "postgres-append": (
+        "append one event on PostgreSQL, in the store; floor: a bare `INSERT` and `COMMIT` under the same lock",
+        "rate",
+        "ratio ≤ 1.43",
+    ),
+    "postgres-append-eight": (
+        "the same from eight processes at once; floor: eight bare ones",
+        "rate",
+        "ratio ≤ 1.43",
+    ),
+    "postgres-bulk": (
+        "finished events into PostgreSQL; floor: a bare `COPY` of the same bytes",
+        "rate",
+        "≥ 50,000 a second, or ratio ≤ 4",
+    ),
+    "postgres-read": (
+        "envelopes out of PostgreSQL in order; floor: a bare cursor on the server",
+        "rate",
+        "ratio ≤ 2",
+    ),
+    "cluster-export": ("export as Parquet, by bucket; floor: the same leaves read", "rate", "-"),
+    "cluster-one": ("replay by one worker process; floor: by two", "rate", "ratio ≥ 1.6"),
+    "cluster-dask": ("replay by two Dask workers; floor: by two processes", "rate", "-"),
     "cli-as-of": ("`claims as-of DATE PLACE` as a process; floor: `python -c pass`", "time", "ratio ≤ 8"),
 }
 

@@ -18,8 +18,8 @@ from ledger.integrity.stamps import folder as stamps_of
 from ledger.integrity.stamps import plain_file
 from ledger.integrity.verifying import verify
 from ledger.places import Location, Server
-from ledger.store import sqlite_schema
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite import schema as sqlite_schema
+from ledger.store.sqlite.store import SqliteStore
 
 
 def seal(path: Location, target: Path) -> list[Path]:

@@ -280,7 +280,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     _must(".." not in asked["db"] and _only_ours())
     ledger = _open(path)
     try:
-        from ledger.store.sqlite_schema import recognise
+        from ledger.store.sqlite.schema import recognise
 
         recognise(ledger, path)
         ledger.execute("BEGIN")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.book import Ledger
-from ledger.store import sqlite_schema
+from ledger.store.sqlite import schema as sqlite_schema
 from tests.bench import generator, readme, stage
 
 ROOT = Path(__file__).resolve().parent.parent

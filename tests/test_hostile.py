@@ -34,7 +34,7 @@ from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.journal import Journal
 from ledger.integrity.note import PublicKey
 from ledger.store.base import EncryptedBody, NewRow, SealedBody
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite.store import SqliteStore
 from ledger.text import visible
 from tests.conftest import CommandLine, InProcess, Said
 from tests.ledger.small import TOWN, Small

@@ -13,8 +13,8 @@ from ledger.settings import lock_timeout
 
 if TYPE_CHECKING:
     from ledger.store.base import Head
-    from ledger.store.postgres import PostgresStore
-    from ledger.store.sqlite import SqliteStore
+    from ledger.store.postgres.store import PostgresStore
+    from ledger.store.sqlite.store import SqliteStore
 
     AnyStore = PostgresStore | SqliteStore
 
@@ -23,7 +23,7 @@ def open_store(place: Location, *, readonly: bool = False) -> AnyStore:
     """Open what is there; never creates. Raises ``NoLedger``, ``Unverified``, and ``Usage`` without the extra."""
     if isinstance(place, Server):
         return _postgres().open(place, readonly=readonly, timeout=lock_timeout())
-    from ledger.store.sqlite import SqliteStore
+    from ledger.store.sqlite.store import SqliteStore
 
     return SqliteStore.open(place, readonly=readonly, timeout=lock_timeout())
 
@@ -32,7 +32,7 @@ def create_store(place: Location) -> AnyStore:
     """Make an empty store. Raises ``LedgerError`` where something is in the way."""
     if isinstance(place, Server):
         return _postgres().create(place, timeout=lock_timeout())
-    from ledger.store.sqlite import SqliteStore
+    from ledger.store.sqlite.store import SqliteStore
 
     return SqliteStore.create(place, timeout=lock_timeout())
 
@@ -92,7 +92,7 @@ def make_roles(place: Location, prefix: str, *, dry_run: bool = False) -> list[s
             remedy="give the rights of the file, or name postgresql://…",
         )
     _postgres()
-    from ledger.store import postgres_roles
+    from ledger.store.postgres import roles as postgres_roles
 
     roles = postgres_roles.Roles.named(prefix)
     if not dry_run:
@@ -102,7 +102,7 @@ def make_roles(place: Location, prefix: str, *, dry_run: bool = False) -> list[s
 
 def _postgres() -> type[PostgresStore]:
     try:
-        from ledger.store.postgres import PostgresStore
+        from ledger.store.postgres.store import PostgresStore
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in (
             "psycopg",

@@ -16,7 +16,7 @@ from ledger.book import Ledger
 from ledger.integrity import notary, verifying
 from ledger.integrity.proof import Tree, check_inclusion
 from ledger.integrity.tree import HASH_BYTES, Frontier
-from ledger.store import sqlite_recorder
+from ledger.store.sqlite import recorder as sqlite_recorder
 from tests.bench import append, generator, stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, rounds_for, timed
 from tests.bench.generator import WRITTEN, entries

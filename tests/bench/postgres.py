@@ -22,7 +22,7 @@ from ledger.moving import rows_of
 from ledger.places import Server as Place
 from ledger.places import location
 from ledger.store.base import NewRow, SealedBody
-from ledger.store.postgres import PostgresStore
+from ledger.store.postgres.store import PostgresStore
 from tests.bench import append, stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, timed
 from tests.bench.generator import WRITTEN, entries

@@ -19,7 +19,7 @@ from ledger.book import Ledger
 from ledger.moving import rows_of
 from ledger.places import Server as Place
 from ledger.store.base import NewRow, SealedBody
-from ledger.store.postgres import PostgresStore
+from ledger.store.postgres.store import PostgresStore
 from tests.servers import Server
 
 RECORDED = "2025-11-22T09:00:00.000000Z"

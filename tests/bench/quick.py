@@ -24,8 +24,8 @@ from ledger.drafts import stream_of
 from ledger.events import BY_NAME
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier, leaf_hash
-from ledger.store import sqlite_schema
-from ledger.store.sqlite_recorder import MARKS, REMEMBER
+from ledger.store.sqlite import schema as sqlite_schema
+from ledger.store.sqlite.recorder import MARKS, REMEMBER
 from tests.bench import generator
 from tests.bench.generator import Entry
 

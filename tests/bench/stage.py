@@ -15,7 +15,7 @@ from statistics import median
 from typing import TypeVar
 
 from ledger.book import Ledger
-from ledger.store.sqlite_schema import SCHEMA_VERSION
+from ledger.store.sqlite.schema import SCHEMA_VERSION
 from tests.bench import generator, quick
 from tests.bench.figures import Figure
 from tests.copies import copy_ledger, move_ledger

@@ -15,8 +15,8 @@ from ledger.integrity import verifying
 from ledger.integrity.checkpoint import Checkpoint
 from ledger.integrity.journal import Journal
 from ledger.integrity.note import Note
-from ledger.store import sqlite_durability
-from ledger.store.sqlite_durability import Durability
+from ledger.store.sqlite import durability as sqlite_durability
+from ledger.store.sqlite.durability import Durability
 
 
 def create(db: Path, *, encrypted: bool = False) -> None:

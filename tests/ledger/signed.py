@@ -19,7 +19,7 @@ from ledger import redaction
 from ledger.book import Draft, Ledger
 from ledger.integrity.journal import Journal
 from ledger.integrity.notary import Notary
-from ledger.store.sqlite_schema import _TRIGGERS
+from ledger.store.sqlite.schema import _TRIGGERS
 from tests.copies import copy_ledger
 
 CLAIMS = 262

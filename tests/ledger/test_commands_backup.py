@@ -15,7 +15,7 @@ import pytest
 
 from ledger.book import Draft, Ledger
 from ledger.integrity.tree import Frontier, leaf_hash
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite.store import SqliteStore
 from tests.conftest import CommandLine
 from tests.ledger.small import Small
 

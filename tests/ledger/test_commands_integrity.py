@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ledger.integrity.proof import check_consistency
-from ledger.store.sqlite_schema import _SINCE_2
+from ledger.store.sqlite.schema import _SINCE_2
 from tests.conftest import CommandLine, Said
 from tests.copies import copy_ledger
 from tests.faults.misuse import _bow_to_rights
@@ -589,7 +589,7 @@ def test_bringing_up_to_date_leaves_the_root_as_it_was(claims: CommandLine, tmp_
         for name in _SINCE_2:
             raw.execute(f"DROP TABLE {name}")
         raw.execute("PRAGMA user_version = 1")
-    from ledger.store.sqlite import SqliteStore
+    from ledger.store.sqlite.store import SqliteStore
 
     with SqliteStore.open(tmp_path / "new.db") as store:
         assert store.head() == head

@@ -17,7 +17,7 @@ from ledger.importing import Interrupted, Tally, import_file, prepare
 from ledger.importing.rehearsal import RehearsalStore
 from ledger.store.base import NewRow, Store
 from ledger.store.contract import LookupContract
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite.store import SqliteStore
 
 HEADER = "place,state,by,via,published,said,valid,act,url,title,quote\n"
 ROW = "Lyman,RU,Blog,TASS;Example Times,2025-12-16,yesterday,end of November,,https://x.example,T,Q\n"

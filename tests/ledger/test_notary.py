@@ -21,7 +21,7 @@ from ledger.integrity.journal import Journal, is_beginning
 from ledger.integrity.keys import load, make, place_of, public_of
 from ledger.integrity.note import PublicKey
 from ledger.integrity.verifying import checkpoints, verify
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite.store import SqliteStore
 from tests.conftest import CommandLine
 from tests.copies import copy_ledger
 from tests.ledger.signed import begun, behind_its_back, claim, journal_of, notary_of, plain, signed

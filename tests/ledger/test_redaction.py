@@ -14,8 +14,8 @@ import pytest
 from ledger import redaction
 from ledger.book import Draft, Ledger
 from ledger.errors import LedgerError, Locked, UnknownName
-from ledger.store import sqlite_durability
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite import durability as sqlite_durability
+from ledger.store.sqlite.store import SqliteStore
 from tests.conftest import CommandLine, Said
 from tests.copies import copy_ledger
 from tests.ledger.signed import begun, claim, plain

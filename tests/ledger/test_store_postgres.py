@@ -13,12 +13,12 @@ from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import Conflict, LedgerError, NoLedger, Unverified, Usage, WriteFailed
 from ledger.places import Server as Place
-from ledger.store import postgres_roles
 from ledger.store.base import Store
 from ledger.store.contract import CLOCK, StoreContract, append, everything, new, sealed
-from ledger.store.postgres import PostgresStore
-from ledger.store.postgres_roles import Roles
-from ledger.store.postgres_wire import LedgerConnection
+from ledger.store.postgres import roles as postgres_roles
+from ledger.store.postgres.roles import Roles
+from ledger.store.postgres.store import PostgresStore
+from ledger.store.postgres.wire import LedgerConnection
 from tests.servers import Server
 
 

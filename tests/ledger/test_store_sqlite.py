@@ -21,10 +21,11 @@ from eventsourcing.persistence import StoredEvent
 import ledger.errors
 from ledger.errors import Conflict, LedgerError, Locked, NoLedger, Unverified, WriteFailed
 from ledger.integrity.tree import leaf_hash
-from ledger.store import sqlite_durability, sqlite_schema
 from ledger.store.base import Store
 from ledger.store.contract import CLOCK, StoreContract, append, everything, new, root_by_definition, sealed
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite import durability as sqlite_durability
+from ledger.store.sqlite import schema as sqlite_schema
+from ledger.store.sqlite.store import SqliteStore
 
 REPOSITORY = Path(ledger.errors.__file__).parents[1]
 
@@ -560,9 +561,9 @@ def test_looking_at_a_ledger_does_not_drop_its_writer_s_lock(path: Path, store: 
 
 APPENDER = """
 import sys
-from ledger.store import sqlite_durability
+from ledger.store.sqlite import durability as sqlite_durability
 from ledger.store.contract import append, new
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite.store import SqliteStore
 
 path, number, times, journal, synchronous = sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:]
 sqlite_durability.durability_for = lambda *_: sqlite_durability.Durability(journal, synchronous, "")

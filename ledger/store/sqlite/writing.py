@@ -10,9 +10,9 @@ from eventsourcing.persistence import StoredEvent
 from ledger.errors import Conflict, LedgerError, WriteFailed
 from ledger.store.base import EncryptedBody, Head, NewRow
 from ledger.store.conflicts import conflict
-from ledger.store.sqlite_pool import LedgerCursor
-from ledger.store.sqlite_reading import Reads
-from ledger.store.sqlite_recorder import REMEMBER, LedgerRecorder
+from ledger.store.sqlite.pool import LedgerCursor
+from ledger.store.sqlite.reading import Reads
+from ledger.store.sqlite.recorder import REMEMBER, LedgerRecorder
 
 
 class SqliteWriter(Reads):

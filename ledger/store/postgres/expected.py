@@ -1,4 +1,4 @@
-"""What ``postgres_schema`` must find in a ledger's schema, a line each, sorted: the literal outcome of what it makes.
+"""What ``schema`` must find in a ledger's schema, a line each, sorted: the literal outcome of what it makes.
 
 Not derived from the statements that make it, so that it does not change with them: who changes a table changes this, and
 the schema's version.

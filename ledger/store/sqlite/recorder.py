@@ -12,7 +12,7 @@ from ledger.errors import Unverified
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier, leaf_hash
 from ledger.store.base import EncryptedBody, Head, NewRow, SealedBody
-from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
+from ledger.store.sqlite.pool import LedgerCursor, LedgerDatastore
 
 LAST_POSITION = "SELECT coalesce(max(rowid), 0) FROM stored_events"
 _HEAD = "SELECT size, frontier, recorded FROM ledger_head"

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from ledger.store.base import NewRow, SealedBody
-from ledger.store.postgres_wire import Statement, array, bigint, length
+from ledger.store.postgres.wire import Statement, array, bigint, length
 
 #: Values of one row, in the order of the table's columns.
 Row = tuple[bytes, ...]

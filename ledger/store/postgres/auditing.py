@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from ledger.integrity.proof import STEP
 from ledger.store.base import Columns, Names, new_mark
-from ledger.store.postgres_reading import LAST, ROW, Scans
-from ledger.store.postgres_recorder import LAST_POSITION, MARK_SUMS
-from ledger.store.postgres_wire import Rows
+from ledger.store.postgres.reading import LAST, ROW, Scans
+from ledger.store.postgres.recorder import LAST_POSITION, MARK_SUMS
+from ledger.store.postgres.wire import Rows
 
 
 class Audits(Scans):

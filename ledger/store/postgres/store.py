@@ -18,14 +18,14 @@ import psycopg
 
 from ledger.errors import LedgerError, WriteFailed
 from ledger.places import Server
-from ledger.store import postgres_schema
 from ledger.store.base import Head
-from ledger.store.postgres_auditing import Audits
-from ledger.store.postgres_errors import lost, not_allowed
-from ledger.store.postgres_pool import SETTINGS, LedgerDatastore
-from ledger.store.postgres_recorder import FIRST, LedgerRecorder
-from ledger.store.postgres_wire import Rows, ask
-from ledger.store.postgres_writing import PostgresWriter
+from ledger.store.postgres import schema as postgres_schema
+from ledger.store.postgres.auditing import Audits
+from ledger.store.postgres.errors import lost, not_allowed
+from ledger.store.postgres.pool import SETTINGS, LedgerDatastore
+from ledger.store.postgres.recorder import FIRST, LedgerRecorder
+from ledger.store.postgres.wire import Rows, ask
+from ledger.store.postgres.writing import PostgresWriter
 
 _MENDED = 20.0  # seconds in which a server that broke off may come back and say what became of a commit
 

@@ -18,10 +18,10 @@ from eventsourcing.postgres import PostgresApplicationRecorder
 from ledger.errors import Unverified
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier, leaf_hash
-from ledger.store import postgres_rows
 from ledger.store.base import Head, NewRow
-from ledger.store.postgres_pool import SAFE, LedgerDatastore, Texts
-from ledger.store.postgres_wire import LedgerConnection, Rows, Statement, ask, bigint
+from ledger.store.postgres import rows as postgres_rows
+from ledger.store.postgres.pool import SAFE, LedgerDatastore, Texts
+from ledger.store.postgres.wire import LedgerConnection, Rows, Statement, ask, bigint
 
 T = TypeVar("T")
 

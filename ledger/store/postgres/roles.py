@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ledger.errors import Usage
-from ledger.store.postgres_errors import translate
-from ledger.store.postgres_pool import LedgerDatastore
-from ledger.store.postgres_schema import TABLES
+from ledger.store.postgres.errors import translate
+from ledger.store.postgres.pool import LedgerDatastore
+from ledger.store.postgres.schema import TABLES
 
 if TYPE_CHECKING:
     from ledger.places import Server

@@ -17,8 +17,8 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from ledger.errors import LedgerError, NoLedger, Unverified
-from ledger.store.postgres_errors import translate
-from ledger.store.postgres_expected import EXPECTED
+from ledger.store.postgres.errors import translate
+from ledger.store.postgres.expected import EXPECTED
 
 if TYPE_CHECKING:
     from ledger.places import Server

@@ -19,9 +19,9 @@ from psycopg.rows import dict_row, tuple_row
 
 from ledger.errors import LedgerError, Locked, WriteFailed
 from ledger.places import Server
-from ledger.store import postgres_schema
-from ledger.store.postgres_errors import lost, translate, unreached
-from ledger.store.postgres_wire import LedgerConnection, Rows, ask
+from ledger.store.postgres import schema as postgres_schema
+from ledger.store.postgres.errors import lost, translate, unreached
+from ledger.store.postgres.wire import LedgerConnection, Rows, ask
 
 Texts = list[tuple[str, ...]]
 

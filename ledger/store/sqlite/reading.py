@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from ledger.errors import Unverified
 from ledger.store.base import AnyBody, EncryptedBody, Head, SealedBody, StoredRow
-from ledger.store.sqlite_pool import LedgerCursor
-from ledger.store.sqlite_recorder import LAST_POSITION, hashes, read_head, setting
+from ledger.store.sqlite.pool import LedgerCursor
+from ledger.store.sqlite.recorder import LAST_POSITION, hashes, read_head, setting
 
 ROW = "e.rowid, e.originator_id, e.originator_version, e.topic, e.state, e.leaf_hash"
 LAST = 2**63 - 1  # SQLite's largest integer: a position beyond it cannot be asked for

@@ -10,9 +10,9 @@ from typing import Any
 
 from ledger.integrity.proof import STEP
 from ledger.store.base import Columns, Names, new_mark
-from ledger.store.sqlite_pool import LedgerCursor
-from ledger.store.sqlite_reading import LAST, ROW, Scans
-from ledger.store.sqlite_recorder import LAST_POSITION, MARK_SUMS, MARKS, NO_MARKS, SETTING
+from ledger.store.sqlite.pool import LedgerCursor
+from ledger.store.sqlite.reading import LAST, ROW, Scans
+from ledger.store.sqlite.recorder import LAST_POSITION, MARK_SUMS, MARKS, NO_MARKS, SETTING
 
 
 def _texts(text: str, mark: str) -> str:

@@ -17,10 +17,11 @@ from typing import Self, cast
 from ledger.errors import Unverified, WriteFailed
 from ledger.integrity.proof import STEP
 from ledger.integrity.tree import Frontier
-from ledger.store import sqlite_durability, sqlite_schema
-from ledger.store.sqlite_auditing import Audits
-from ledger.store.sqlite_pool import LedgerCursor, LedgerDatastore
-from ledger.store.sqlite_recorder import (
+from ledger.store.sqlite import durability as sqlite_durability
+from ledger.store.sqlite import schema as sqlite_schema
+from ledger.store.sqlite.auditing import Audits
+from ledger.store.sqlite.pool import LedgerCursor, LedgerDatastore
+from ledger.store.sqlite.recorder import (
     MARKS,
     REMEMBER,
     LedgerRecorder,
@@ -29,7 +30,7 @@ from ledger.store.sqlite_recorder import (
     mark_sums,
     read_head,
 )
-from ledger.store.sqlite_writing import SqliteWriter
+from ledger.store.sqlite.writing import SqliteWriter
 
 _AT_A_STROKE = 1 << 16  # leaves hashed at a time when the tree is made anew
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 from psycopg import ServerCursor
 
 from ledger.store.base import AnyBody, EncryptedBody, Head, SealedBody, StoredRow
-from ledger.store.postgres_recorder import HEAD, LAST_POSITION, hashes_asked, standing
-from ledger.store.postgres_wire import Rows
+from ledger.store.postgres.recorder import HEAD, LAST_POSITION, hashes_asked, standing
+from ledger.store.postgres.wire import Rows
 
 ROW = "e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, e.leaf_hash"
 LAST = 2**63 - 1  # the largest bigint: a position beyond it cannot be asked for

@@ -25,7 +25,8 @@ from eventsourcing.sqlite import (
 )
 
 from ledger.errors import Conflict, LedgerError, Locked, Unverified, WriteFailed
-from ledger.store import sqlite_durability, sqlite_schema
+from ledger.store.sqlite import durability as sqlite_durability
+from ledger.store.sqlite import schema as sqlite_schema
 
 _CACHE_KIB = 65_536  # a batch that outgrows the cache would lock readers out before its commit
 _LONGEST_PAUSE = 0.01

@@ -10,10 +10,10 @@ import psycopg
 from ledger.errors import WriteFailed
 from ledger.store.base import EncryptedBody, Head, NewRow
 from ledger.store.conflicts import conflict
-from ledger.store.postgres_errors import translate
-from ledger.store.postgres_pool import Texts
-from ledger.store.postgres_reading import Reads
-from ledger.store.postgres_recorder import (
+from ledger.store.postgres.errors import translate
+from ledger.store.postgres.pool import Texts
+from ledger.store.postgres.reading import Reads
+from ledger.store.postgres.recorder import (
     Prepared,
     Standing,
     changed,
@@ -23,7 +23,7 @@ from ledger.store.postgres_recorder import (
     prepared,
     standing_locked,
 )
-from ledger.store.postgres_wire import LedgerConnection, Rows, ask
+from ledger.store.postgres.wire import LedgerConnection, Rows, ask
 
 
 class PostgresWriter(Reads):

@@ -22,7 +22,7 @@ from projections.columns.shapes import (
 
 if TYPE_CHECKING:
     from projections.columns.hearing import count_at, happen
-    from projections.columns.motion import combination, find, opening, refilter
+    from projections.columns.motion import combination, find, opening, refilter, used
 
 jit: Any = globals().get("jit", lambda function: function)
 inner: Any = globals().get("inner", jit)
@@ -47,6 +47,16 @@ def believe(c, m, last):
     """Make beliefs valid up to a breakpoint, whatever room that takes."""
     while not refilter(c, m, last):
         renew(c, m)
+
+
+@inner
+def in_force(c, m, i):
+    """The combination of displays behind a breakpoint, whatever room that takes."""
+    which = used(c, m, i)
+    if which < 0:
+        renew(c, m)
+        which = used(c, m, i)
+    return which
 
 
 @inner

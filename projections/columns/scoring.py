@@ -79,7 +79,7 @@ from projections.envelopes.shape import (
 )
 
 if TYPE_CHECKING:
-    from projections.columns.diagonal import believe, renew
+    from projections.columns.diagonal import believe, in_force, renew
     from projections.columns.hearing import (
         day_at,
         days_of,
@@ -157,7 +157,7 @@ def build_tree(c, m, tree, leaves):
                 for b in range(size):
                     node[a, b] = 1.0 if a == b else 0.0
             continue
-        slot = step(m, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], used(c, m, i))
+        slot = step(m, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], in_force(c, m, i))
         refresh(c, i)
         for a in range(size):
             for b in range(size):
@@ -426,16 +426,33 @@ def weigh_in(c, x, i, before, evidence, out):
 
 @inner
 def combined(c, m, x, i):
-    """The combination of displays behind a breakpoint in a scenario; none where there is no room for more."""
+    """The combination of displays behind a breakpoint in a scenario, whatever room that takes. It stands until the next
+    one is asked for."""
     if not x.ints[i, X_HELD]:
-        return max(used(c, m, i), 0)
+        which = used(c, m, i)
+        if which < 0:
+            make_room(c, m, x)
+            which = used(c, m, i)
+        return which
     if x.ints[i, X_COMBINATION] == 0:
         size = (c.ints.shape[1] - C_EVIDENCE) // 2
         rates = x.rates[1]
         for s in range(size):
             rates[s] = c.ints[i, C_EVIDENCE + size + s] + x.ints[i, X_EVIDENCE + size + s]
-        x.ints[i, X_COMBINATION] = 1 + max(combination(m, rates), 0)
+        which = combination(m, rates)
+        if which < 0:
+            make_room(c, m, x)
+            which = combination(m, rates)
+        x.ints[i, X_COMBINATION] = 1 + which
     return x.ints[i, X_COMBINATION] - 1
+
+
+@inner
+def make_room(c, m, x):
+    """Forget all combinations, and by which numbers a scenario knew them."""
+    renew(c, m)
+    for k in range(x.points[x.points.shape[0] - 1]):
+        x.ints[x.points[k], X_COMBINATION] = 0
 
 
 @inner
@@ -595,8 +612,6 @@ def score(p, h, c, asked, m, cut, settled, by_source, x, beta, tree, leaves, sou
     if many == 0:
         return many
     points = c.at[0]
-    if m.slots[m.slots.shape[0] - 1] > m.keys.shape[0] // 2:
-        renew(c, m)
     if points:
         believe(c, m, points - 1)
         look_back(c, m, beta)
@@ -728,8 +743,7 @@ def look_back(c, m, beta):
         beta[n - 1, s] = 1.0 / size
     for i in range(n - 2, -1, -1):
         weighed_at(c, i + 1, beta[i + 1], seen)
-        which = used(c, m, i)
-        backward(m, seen, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], which if which >= 0 else 0, beta[i])
+        backward(m, seen, c.ints[i + 1, C_DAY] - c.ints[i, C_DAY], in_force(c, m, i), beta[i])
 
 
 @jit

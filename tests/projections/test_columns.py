@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,8 +19,10 @@ from projections.belief.base import Logic
 from projections.belief.params import Params
 from projections.belief.tally import TALLY, diagonal, read_knot
 from projections.case import states_of
+from projections.columns import tables
 from projections.columns.judging import Judge, Judged
 from projections.columns.modes import kernel
+from projections.columns.motion import new_motions
 from projections.columns.testimony import Builder
 from projections.credibility import score
 from projections.envelopes.cache import Envelopes
@@ -92,6 +98,33 @@ def displays(mine: Judged, day: int) -> dict[str, int]:
 @given(worlds())
 def test_every_spot_is_judged_as_the_reference_judges_it(world: World) -> None:
     assert_same(world.shelf(hashed=True))
+
+
+@contextmanager
+def little_room() -> Iterator[None]:
+    """Room for one combination of displays besides none, for the block."""
+    tables.motions.cache_clear()
+    with mock.patch.object(tables, "new_motions", partial(new_motions, room=2)):
+        yield
+    tables.motions.cache_clear()
+
+
+@laws(0.5)
+@given(worlds())
+def test_so_it_is_where_there_is_no_room_for_all_combinations_of_displays(world: World) -> None:
+    with little_room():
+        assert_same(world.shelf(hashed=True))
+
+
+def test_maps_that_come_and_go_are_left_out_rightly_without_room_for_all_their_combinations() -> None:
+    maps = [claim(f"map-{n}", state, day, f"m{n}-{day}", standing=True, at=moment(day, n))
+            for day in range(1, 40, 6) for n, state in enumerate(("UA", "RU", "UA"))]  # fmt: skip
+    said = [claim(who, state, day, f"{who}-{day}", at=moment(day, 20))
+            for day in range(2, 40, 5) for who, state in (("army", "UA"), ("monitor", "RU"))]  # fmt: skip
+    shelf = World.of(*sorted([*maps, *said], key=lambda one: one.at)).shelf()
+    assert_same(shelf)
+    with little_room():
+        assert_same(shelf)
 
 
 @laws(0.3)

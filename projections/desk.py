@@ -23,6 +23,7 @@ from ledger.errors import NoLedger, UnknownName, Usage
 from ledger.integrity.tree import Frontier
 from ledger.places import Location, Server
 from ledger.places import beside as beside_of
+from projections import sharing
 from projections.case import Case, Testimony
 from projections.record import Record
 from projections.redating import Redated, corrected, redated
@@ -77,7 +78,7 @@ class Desk:
             self.ledger.close()
             raise NoLedger("the ledger is empty", where=str(path), remedy=f"`claims init {path}` begins one")
         self.asked: Loaded = self._answering(logic)
-        self.views = Views(self.ledger, views_folder(path), progress)
+        self.views = Views(self.ledger, views_folder(path), progress, shared=sharing.of(path))
         self._roots: dict[int, str] = {}
         self._directories: dict[int, Directory] = {}
         self._corrected: dict[int, frozenset[str]] = {}

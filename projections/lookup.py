@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from projections.envelopes.cache import Envelopes
     from projections.registry import Loaded
 
-_TABLES = (
+TABLES = (
     "CREATE TABLE IF NOT EXISTS spelling (text TEXT PRIMARY KEY, place TEXT NOT NULL, name TEXT NOT NULL)"
     " STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS redated (place TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
@@ -101,7 +101,7 @@ def save(
         return
     if loaded.fingerprint != _default():
         return
-    for statement in _TABLES:
+    for statement in TABLES:
         db.execute(statement)
     row = db.execute("SELECT value FROM meta WHERE name = 'lookup'").fetchone()
     before = json.loads(row[0]) if row else {}

@@ -45,6 +45,7 @@ from projections.tails import Kept, earliest, tail_of
 if TYPE_CHECKING:
     from projections.belief.voices import Learnt
     from projections.cluster.rebuild import Cluster
+    from projections.sharing import Shared
 
 T = TypeVar("T")
 
@@ -219,13 +220,18 @@ class View:
 
 class Views:
     """The views of one ledger, in one folder, at the ledger's head as it was when asked. What is made from nothing is made
-    by ``cluster``, if there is one."""
+    by ``cluster``, if there is one. What is ``shared`` of them is copied rather than made, where it was not asked for anew."""
 
     def __init__(
-        self, ledger: Ledger, root: Path, progress: Progress | None = None, cluster: Cluster | None = None
+        self,
+        ledger: Ledger,
+        root: Path,
+        progress: Progress | None = None,
+        cluster: Cluster | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.ledger = ledger
-        self.cluster = cluster
+        self.cluster, self.shared = cluster, shared
         self.root = root
         self.progress = progress or (lambda what, done, of: None)
         self._open: dict[str, View] = {}
@@ -295,6 +301,8 @@ class Views:
         if stamp is None and not replay:
             for other in self._others(loaded):
                 raise self._due(loaded, other)
+            view = self._fetched(path, loaded, head) or view
+            stamp = view.stamp() if view else None
         if stamp is not None and stamp.fingerprint != loaded.fingerprint and not replay:
             raise self._due(loaded, stamp)
         whole = view is None or stamp is None or replay or not self._fits(stamp, head)
@@ -313,6 +321,26 @@ class Views:
             view = self._catch_up(view, stamp, maker, loaded, goal)
         self._open[name] = view
         return self._read(view, loaded)
+
+    def _fetched(self, path: Path, loaded: Loaded, head: int) -> View | None:
+        """The shared view of a logic, now a file of ours; None where there is none that fits."""
+        if self.shared is None:
+            return None
+        self._folder()
+
+        def fit(anchor: Anchor) -> bool:
+            return fits(anchor, self.ledger.store, self._id(), head)
+
+        if not self.shared.fetch(loaded, path, lambda part: View(part, _BELIEFS), fit, self.progress):
+            return None
+        if path.name in self._open:
+            self._open.pop(path.name).close()
+        return self._view(path.name, _BELIEFS)
+
+    def share(self, loaded: Loaded) -> str:
+        """Keep the view of a logic on the ledger's server; the name of its schema there. Raises ``LedgerError``."""
+        assert self.shared is not None
+        return self.shared.share(loaded, self._open[file_name(loaded)])
 
     def _read(self, view: View, loaded: Loaded) -> Beliefs:
         loaded = taught(loaded, view)

@@ -65,6 +65,10 @@ def replay(
             show_default=False,
         ),
     ] = None,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="On a server: keep the view there, for all who may read the ledger."),
+    ] = False,
     question: common.QuestionOption = "control",
     actor: Annotated[str | None, typer.Option("--actor", help="Who promotes it.", show_default=False)] = None,
     db: common.DbOption = None,
@@ -77,12 +81,13 @@ def replay(
     --logic FILE.py replays a logic of your own beside the installed one, and the projections in it; a copy is
     kept, so that it can be asked for by name. Nothing is promoted without --promote: later questions use it
     where --logic names it. Interrupted, it goes on where it was. Events it cannot take are quarantined and
-    listed with their position. --engine lets others do the work; what comes out is the same, byte for byte.
+    listed with their position. --engine lets others do the work; what comes out is the same, byte for byte. --share
+    keeps the view beside a ledger on a server; whoever has none yet takes it from there.
     """
     chosen = common.chosen_format(format, json)
     by = _others(engine, scheduler, workers, source)
     if rollback:
-        if promote or logic:
+        if promote or logic or share:
             raise Usage(
                 "--rollback stands alone",
                 remedy="`claims replay --rollback`; `claims logic list` shows to what",
@@ -91,6 +96,8 @@ def replay(
         return
     with asking.open_desk(db, logic or _live_spec(db), params) as desk:
         desk.views.cluster = by(desk.path)
+        if share:
+            _may_share(desk)
         desk.directory.question(question)
         loaded = desk.asked
         base = _base(desk)
@@ -101,6 +108,8 @@ def replay(
                 answer = compare.between_logics(desk, base, loaded, question)
             else:
                 answer = compare.between_logics(desk, base, loaded, question, old=old)
+        if share:
+            common.say(f"shared: {desk.views.share(loaded)}, up to #{desk.head}")
         if loaded.file is not None and loaded.logic not in installed():
             promotion.keep(loaded.file, loaded.logic.id, loaded.fingerprint)
         quarantined = [*desk.views.quarantined(), *view.quarantined()]
@@ -128,6 +137,17 @@ def replay(
         footing.append(f"{loaded.logic.id} is live since #{answer['promoted']['position']}")
     heading = [f"replayed {answer['events']} events under {loaded.logic.id} {loaded.fingerprint[:8]}"]
     show(answer, names, chosen, heading=heading, footing=footing)
+
+
+def _may_share(desk: Desk) -> None:
+    """Before the work, and not after it."""
+    if desk.views.shared is None:
+        raise Usage(
+            "the views of a file lie beside it",
+            where="--share",
+            remedy="leave it out, or `claims move` to a server",
+        )
+    desk.views.shared.check()
 
 
 def _others(

@@ -33,6 +33,7 @@ from tests.servers import Server, running
 DEFAULT = 20_000
 _ROUNDS = 5
 _SINGLES = 300
+_TURNS, _EACH = 30, 50  # many short ones, so that what others do to the disk meanwhile falls on both alike
 _WRITERS = 8
 _BATCH = 10_000
 _IMPORTED = 2_000
@@ -130,9 +131,9 @@ def _fetched(raw: psycopg.Connection[Any], query: str) -> None:
 
 def _single(path: Path, store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
     """One event an append, in the store alone."""
-    count = min(_SINGLES, claims // 2)
+    count = min(_EACH, claims // 2)
     ours, bare = [], []
-    for number in range(_ROUNDS):
+    for number in range(_TURNS):
         rows = samples(path, count, f"bench:{number}")
         ours.append(timed(lambda rows=rows: [appended(store, row) for row in rows]))  # type: ignore[misc]
         plain = list(enumerate(rows, 10_000_000 + number * count))
@@ -140,7 +141,7 @@ def _single(path: Path, store: PostgresStore, raw: psycopg.Connection[Any], clai
     what = (
         f"one event an append, by the store ({'/'.join(store.durability())}), with leaf hash, tree, body and marks; floor: a"
         " bare INSERT of the same event and body into one table with the same two keys, and COMMIT, under the same lock;"
-        f" {_ROUNDS} interleaved rounds of {count}"
+        f" {_TURNS} interleaved rounds of {count}"
     )
     return figure("postgres", "postgres-append", what, claims, ours, bare, count=count)
 

@@ -84,20 +84,16 @@ def _imported(on: Stage, count: int, *, signed: bool = True) -> float:
 def _without_proofs() -> Iterator[None]:
     """The recorder as it would be without a tree: every hash is zeros, and none is made."""
 
-    def extended(self: Frontier, leaves: Sequence[bytes]) -> Frontier:
+    def grown(self: Frontier, leaves: Sequence[bytes], step: int) -> tuple[Frontier, list[Any]]:
         size = self.size + len(leaves)
-        return Frontier(size, (_ZEROS,) * size.bit_count())
+        return Frontier(size, (_ZEROS,) * size.bit_count()), []
 
     def unhashed(state: bytes) -> bytes:
         return _ZEROS
 
-    def kept(cursor: Any, size: int, leaves: Sequence[bytes]) -> None:
-        return None
-
     with (
         mock.patch.object(sqlite_recorder, "leaf_hash", unhashed),  # a mock's own calls would cost more
-        mock.patch.object(sqlite_recorder, "keep_nodes", kept),
-        mock.patch.object(Frontier, "extend", extended),
+        mock.patch.object(Frontier, "grown", grown),
     ):
         yield
 

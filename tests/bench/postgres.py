@@ -160,12 +160,12 @@ def _eight(path: Path, store: PostgresStore, server: Server, claims: int) -> Fig
 def _import(on: Stage, server: Server, raw: psycopg.Connection[Any], claims: int) -> Figure:
     """Plain values in, as an import appends them: validated, decided, recorded and signed."""
     ours = bare = 0.0
-    at = 30_000_000
+    at, count = 30_000_000, min(claims, DEFAULT)
     with (
         mock.patch.dict(os.environ, XDG_DATA_HOME=str(on.folder)),
         Ledger.create(server.schema(), ledger="bench", clock=lambda: WRITTEN) as ledger,
     ):
-        for batch in stage.batched(entries(claims), _IMPORTED):
+        for batch in stage.batched(entries(count), _IMPORTED):
             drafts = [entry.draft() for entry in batch]
             begin = ledger.store.head().size
             ours += timed(lambda drafts=drafts: ledger.append(drafts))  # type: ignore[misc]
@@ -176,7 +176,7 @@ def _import(on: Stage, server: Server, raw: psycopg.Connection[Any], claims: int
         f"{end:,} events from plain values: validated, hashed, durable, {_IMPORTED:,} an append, each signed; floor: a bare"
         " COPY of the same bytes, batch for batch"
     )
-    return figure("postgres", "postgres-import", what, claims, [ours], [bare], count=end)
+    return figure("postgres", "postgres-import", what, count, [ours], [bare], count=end)
 
 
 def _signed(on: Stage, server: Server, claims: int) -> Figure:

@@ -82,12 +82,12 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "as-of-all": ("all places on one day; floor: each looked up bare", "time", "≤ 100 ms"),
     "postgres-append": (
         "append one event on PostgreSQL, in the store; floor: a bare `INSERT` and `COMMIT` under the same lock",
-        "rate",
+        "each",
         "ratio ≤ 1.43",
     ),
     "postgres-append-eight": (
         "the same from eight processes at once; floor: eight bare ones",
-        "rate",
+        "each",
         "ratio ≤ 1.43",
     ),
     "postgres-bulk": (

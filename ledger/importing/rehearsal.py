@@ -137,8 +137,8 @@ class RehearsalStore:
     def raw_columns(self, first: int, last: int) -> Columns | None:
         return None
 
-    def raw_index(self) -> Iterator[Names]:
-        return self._below.raw_index()  # of the layer below: nobody audits a rehearsal
+    def raw_index(self, *, fast: bool) -> Iterator[Names]:
+        return self._below.raw_index(fast=fast)  # of the layer below: nobody audits a rehearsal
 
     def rows(self, start: int = 1, stop: int | None = None, *, batch: int = 2_000) -> Iterator[StoredRow]:
         last = self._head.size if stop is None else stop

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ledger.book import Ledger
 
 _NAMED = 5  # faults of one kind that are told; all are counted
-_WORTH = 1 << 17  # events from which other processes are worth their start
-_GLANCED = 1 << 18  # events from which compiled code is worth being loaded
+_WORTH = 1 << 15  # events from which other processes are worth their start
+_GLANCED = 1 << 16  # events from which compiled code is worth being loaded
 _MOST = 8  # processes
 _RUN = 8  # blocks that one process takes at a time
 _LAST = 2**62
@@ -343,7 +343,10 @@ def _examined(
         blocks = (examine(ledger.store, task, opened=ledger.opened) for task in tasks)
         yield (
             blocks,
-            lambda: (of_index(ledger.store.raw_index(), size, every.key, fast=fast), _store(ledger.store)),
+            lambda: (
+                of_index(ledger.store.raw_index(fast=fast), size, every.key, fast=fast),
+                _store(ledger.store),
+            ),
         )
         return
     import multiprocessing
@@ -371,8 +374,10 @@ def _examined(
         try:
             named = pool.submit(_named, size, every.key, fast)  # first, since it is one long piece
             yield pool.map(_examine, tasks, chunksize=_RUN), whole
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
             beside.kill()
             beside.join()
 
@@ -402,7 +407,7 @@ def _find_itself_whole(source: Location, there: Connection) -> None:
 
 def _named(size: int, key: bytes, fast: bool) -> int | None:
     assert _ledger is not None
-    return of_index(_ledger.store.raw_index(), size, key, fast=fast)
+    return of_index(_ledger.store.raw_index(fast=fast), size, key, fast=fast)
 
 
 def _examine(task: Task) -> Examined:

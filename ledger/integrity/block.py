@@ -18,7 +18,7 @@ from ledger import codec
 from ledger.errors import LedgerError, Unverified
 from ledger.events import is_registry
 from ledger.integrity.checkpoint import Checkpoint
-from ledger.integrity.glance import Glance, glance, named_by, parents
+from ledger.integrity.glance import Glance, compiled, glance, named_by, parents
 from ledger.integrity.proof import STEP
 from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store
 
@@ -76,7 +76,7 @@ class Task:
 
 def examine(store: Store, task: Task, *, opened: Opener) -> Examined:
     """Examine a block."""
-    if task.fast and not task.deep:
+    if task.fast and not task.deep and compiled():
         columns = store.raw_columns(task.first, task.last)
         seen = glance(columns, task.first, task.last, task.key) if columns else None
         if seen is not None:

@@ -1,38 +1,33 @@
 """Many hashes and comparisons at a call, over columns of bytes: what ``glance`` looks with.
 
 SHA-256 is that of the OpenSSL which Python's own ``hashlib`` is linked to, called without going through Python for
-each message: a message costs a third. Importing this raises ``ImportError`` where that library, its functions, or
-a folder to keep compiled code in are not to be had; then there is no glance, and every row is looked at by itself.
+each message: a message costs a third. Importing this raises ``ImportError`` where that is not to be had; then there is
+no glance, and every row is looked at by itself.
 
-Texts lie one behind the other in one array of bytes, a mark between two; where each begins and ends says an array
-of spans (n, 2), which ``split`` writes.
+Texts lie in one array of bytes; where each begins and ends says an array of spans (n, 2).
 """
 
 from __future__ import annotations
 
 import _hashlib
 
-import llvmlite.binding
 import numpy as np
 from numba import njit, types
 
-llvmlite.binding.load_library_permanently(_hashlib.__file__)
-for _name in ("SHA256_Init", "SHA256_Update", "SHA256_Final", "memchr"):
-    if llvmlite.binding.address_of_symbol(_name) is None:
-        raise ImportError(f"{_name} is not to be had", name=_name)
+from ledger.compiling import ADDRESS, BYTES, NUMBERS, SPANS, WRITTEN, kept, linked
 
 _CONTEXT = 128
 """Bytes for a SHA256_CTX, which takes 112."""
 
-_address = types.uintp
-_init = types.ExternalFunction("SHA256_Init", types.int32(_address))
-_update = types.ExternalFunction("SHA256_Update", types.int32(_address, _address, _address))
-_final = types.ExternalFunction("SHA256_Final", types.int32(_address, _address))
-_memchr = types.ExternalFunction("memchr", _address(_address, types.int32, _address))
-
-_bytes = types.Array(types.uint8, 1, "C", readonly=True)
-_written = types.uint8[::1]
-_spans, _numbers = types.int64[:, ::1], types.int64[::1]
+_init, _update, _final, _memchr = linked(
+    _hashlib,
+    {
+        "SHA256_Init": types.int32(ADDRESS),
+        "SHA256_Update": types.int32(ADDRESS, ADDRESS, ADDRESS),
+        "SHA256_Final": types.int32(ADDRESS, ADDRESS),
+        "memchr": ADDRESS(ADDRESS, types.int32, ADDRESS),
+    },
+)
 
 _ZERO, _NINE, _QUOTE, _ESCAPE, _Y = ord("0"), ord("9"), ord('"'), ord("\\"), ord("y")
 _STREAM, _TYPE, _VERSION = (
@@ -40,13 +35,6 @@ _STREAM, _TYPE, _VERSION = (
 )
 _ACTOR, _BODY, _KEY = (np.frombuffer(one, np.uint8) for one in (b'{"actor":"', b'"body":"', b'"key":"'))
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
-
-
-def _compiled(signature):
-    try:
-        return njit(signature, cache=True)
-    except RuntimeError as error:  # numba found no folder to keep it in
-        raise ImportError(str(error)) from None
 
 
 @njit
@@ -69,26 +57,7 @@ def _next(texts, at, end, byte):
     return end if found == 0 else np.int64(found - texts.ctypes.data)
 
 
-@_compiled(types.int64(_bytes, _bytes, _spans))
-def split(texts, mark, spans):
-    """Write down where the texts are, and give how many there are; −1 for more than there is room for."""
-    many = begin = at = 0
-    size = len(texts)
-    while True:
-        at = _next(texts, at, size, mark[0])
-        if at < size and not _stands(texts, at, size, mark):
-            at += 1
-            continue
-        if many == len(spans):
-            return -1
-        spans[many, 0], spans[many, 1] = begin, at
-        many += 1
-        if at == size:
-            return many
-        begin = at = at + len(mark)
-
-
-@_compiled(types.int64(_bytes, _spans, _numbers))
+@kept(types.int64(BYTES, SPANS, NUMBERS))
 def kinds(texts, spans, first):
     """Write down of each text the first that is the same; give how many different ones there are."""
     some, many = np.empty(64, np.int64), 0  # of the first few it is found at once
@@ -109,7 +78,7 @@ def kinds(texts, spans, first):
     return different
 
 
-@_compiled(types.void(_bytes, _spans, _written))
+@kept(types.void(BYTES, SPANS, WRITTEN))
 def leaves(texts, spans, digests):
     """``digests`` (32n,): the leaf hashes of texts, each of which must have a zero byte before it, which is RFC 6962's
     mark of a leaf."""
@@ -121,16 +90,17 @@ def leaves(texts, spans, digests):
         _final(out + 32 * i, state)
 
 
-@_compiled(types.int64(_bytes, _spans, _bytes))
-def hashed(texts, streams, digests):
-    """How many digests (32n,) do not stand before their streams."""
+@kept(types.int64(BYTES, SPANS, BYTES))
+def hashed(texts, hashes, digests):
+    """How many hashes beside the rows are not their digests (32n,)."""
     others = 0
-    for i in range(len(streams)):
-        others += not _stands(texts, streams[i, 0] - 32, streams[i, 1], digests[32 * i : 32 * i + 32])
+    for i in range(len(hashes)):
+        begin, end = hashes[i]
+        others += end - begin != 32 or not _stands(texts, begin, end, digests[32 * i : 32 * i + 32])
     return others
 
 
-@_compiled(types.void(_bytes, _written))
+@kept(types.void(BYTES, WRITTEN))
 def parents(nodes, digests):
     """``digests`` (32m,): the hashes of the nodes (64m or 64m + 32,) taken two by two (RFC 6962, 2.1)."""
     context, pair = np.empty(_CONTEXT, np.uint8), np.ones(65, np.uint8)
@@ -150,7 +120,7 @@ def _before(texts, end, words):
     return at if _stands(texts, at, end, words) else -1
 
 
-@_compiled(types.int64(_bytes, _spans, _spans, _spans, _numbers))
+@kept(types.int64(BYTES, SPANS, SPANS, SPANS, NUMBERS))
 def tails(texts, states, streams, topics, versions):
     """How many states do not end in their stream, type and version, as a leaf does, whose keys are sorted."""
     others = 0
@@ -172,23 +142,7 @@ def tails(texts, states, streams, topics, versions):
     return others
 
 
-@_compiled(types.int64(_bytes, _numbers))
-def numbers(texts, found):
-    """Write down the numbers in a text like 1,23,4; give how many there are, −1 where there is anything else."""
-    many, value, digits = 0, 0, 0
-    for i in range(len(texts) + 1):
-        if i < len(texts) and _ZERO <= texts[i] <= _NINE:
-            value = 10 * value + (texts[i] - _ZERO)
-            digits += 1
-        elif (i < len(texts) and texts[i] != ord(",")) or not 0 < digits < 19 or many == len(found):
-            return -1
-        else:
-            found[many] = value
-            many, value, digits = many + 1, 0, 0
-    return many
-
-
-@_compiled(types.uint64(_bytes, _bytes, _spans, _numbers, _numbers, types.int64))
+@kept(types.uint64(BYTES, BYTES, SPANS, NUMBERS, NUMBERS, types.int64))
 def named(key, texts, streams, versions, positions, last):
     """The sum of ``glance.named_by`` over rows up to position ``last``."""
     keyed, context = np.empty(_CONTEXT // 8, np.uint64), np.empty(_CONTEXT // 8, np.uint64)
@@ -210,7 +164,7 @@ def named(key, texts, streams, versions, positions, last):
     return total
 
 
-@_compiled(types.boolean(_bytes, _spans, _numbers))
+@kept(types.boolean(BYTES, SPANS, NUMBERS))
 def ascending(texts, streams, versions):
     """Whether rows ascend strictly by the bytes of their stream, then by version."""
     for i in range(1, len(versions)):
@@ -230,7 +184,7 @@ def ascending(texts, streams, versions):
     return True
 
 
-@_compiled(types.int64(_bytes, _spans, _written))
+@kept(types.int64(BYTES, SPANS, WRITTEN))
 def members(texts, states, keyed):
     """How often anything in the states has a member "body"; ``keyed`` says of each whether it has one "key"."""
     bodies = 0
@@ -256,7 +210,7 @@ def _behind_the_actor(texts, begin, end):
     return at + 2
 
 
-@_compiled(types.int64(_bytes, _spans, _bytes, _bytes, _spans, _numbers))
+@kept(types.int64(BYTES, SPANS, BYTES, BYTES, SPANS, NUMBERS))
 def commitments(texts, states, domain, bodies, sealed, rows):
     """How many bodies are not those that the leaves in ``rows`` commit to (``codec.commitment``); each is its salt
     and its text."""

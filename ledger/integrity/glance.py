@@ -60,84 +60,72 @@ class Glance:
     many of them have one in clear; ``keyed``: those whose author may have given a key.
     """
 
-    def __init__(
-        self, rows: bytes, spans: Any, hashes: bytes, named: int, bodies: int, keyed: list[int]
-    ) -> None:
+    def __init__(self, columns: Columns, hashes: bytes, named: int, bodies: int, keyed: list[int]) -> None:
         self.hashes, self.named, self.bodies = hashes, named, bodies
         self.keyed = keyed
-        self._rows, self._spans = rows, spans
+        self._columns = columns
 
     def of_types(self, wanted: Callable[[str], bool]) -> list[tuple[int, str]]:
         """The rows of some types, with the type of each."""
         import numpy as np
 
-        look, first = compiled(), np.empty(len(self._spans) // 3, np.int64)
+        look, topics = compiled(), self._columns.topics
         assert look is not None
-        look.kinds(_array(self._rows), np.ascontiguousarray(self._spans[1::3]), first)
+        first = np.empty(len(topics), np.int64)
+        look.kinds(self._columns.texts, topics, first)
         found: list[tuple[int, str]] = []
         for one in np.flatnonzero(first == np.arange(len(first))).tolist():
-            begin, end = self._spans[3 * one + 1]
-            topic = self._rows[begin:end].decode(errors="replace")
+            topic = self._text(topics[one]).decode(errors="replace")
             if wanted(topic):
                 found += [(row, topic) for row in np.flatnonzero(first == one).tolist()]
         return sorted(found)
 
     def state(self, row: int) -> bytes:
         """The bytes of a leaf."""
-        begin, end = self._spans[3 * row + 2]
-        return self._rows[begin:end]
+        return self._text(self._columns.states[row])
 
     def stream(self, row: int) -> str:
         """The stream of a row."""
-        begin, end = self._spans[3 * row]
-        return self._rows[begin:end].decode(errors="replace")
+        return self._text(self._columns.streams[row]).decode(errors="replace")
+
+    def _text(self, span: Any) -> bytes:
+        found: bytes = self._columns.texts[span[0] : span[1]].tobytes()
+        return found
 
 
 def glance(columns: Columns, first: int, last: int, key: bytes) -> Glance | None:
-    """Look at the rows from ``first`` to ``last``; None where they have to be looked at one by one."""
+    """Look at the rows from position ``first`` to ``last``; None where they have to be looked at one by one."""
     import numpy as np
 
     look, n = compiled(), last - first + 1
-    if look is None:
+    if look is None or len(columns.versions) != n:
         return None
-    rows, mark = _array(columns.rows), _array(columns.mark)
-    spans, versions = np.empty((3 * n, 2), np.int64), np.empty(n, np.int64)
-    if look.split(rows, mark, spans) != 3 * n or look.numbers(_array(columns.versions), versions) != n:
-        return None
-    spans[::3, 0] += 32  # behind the hash
-    streams, topics, states = (np.ascontiguousarray(spans[at::3]) for at in range(3))
-    if (streams[:, 0] > streams[:, 1]).any():
-        return None
+    texts, streams, states = columns.texts, columns.streams, columns.states
     hashes = np.empty(32 * n, np.uint8)
-    look.leaves(rows, states, hashes)
-    if look.hashed(rows, streams, hashes):
+    look.leaves(texts, states, hashes)
+    if look.hashed(texts, columns.hashes, hashes):
         return None
     keyed = np.empty(n, np.uint8)
-    many = look.members(rows, states, keyed)
-    if look.tails(rows, states, streams, topics, versions) or not _fit(columns, rows, states, first, many):
+    many = look.members(texts, states, keyed)
+    if look.tails(texts, states, streams, columns.topics, columns.versions) or not _fit(columns, first, many):
         return None
-    named = look.named(_array(key), rows, streams, versions, np.arange(first, last + 1), last)
-    return Glance(columns.rows, spans, hashes.tobytes(), int(named), many, np.flatnonzero(keyed).tolist())
+    named = look.named(_array(key), texts, streams, columns.versions, np.arange(first, last + 1), last)
+    return Glance(columns, hashes.tobytes(), int(named), many, np.flatnonzero(keyed).tolist())
 
 
-def _fit(columns: Columns, rows: Any, states: Any, first: int, many: int) -> bool:
+def _fit(columns: Columns, first: int, many: int) -> bool:
     """Whether each of ``many`` leaves that commit to a body has the one that it commits to, and no other has any."""
     import numpy as np
 
     look = compiled()
     assert look is not None
-    if not many:
-        return not columns.bodied
-    sealed, at = np.empty((many, 2), np.int64), np.empty(many, np.int64)
-    bodies = _array(columns.bodies)
-    if look.split(bodies, _array(columns.mark), sealed) != many:
+    if len(columns.bodied) != many:
         return False
-    if look.numbers(_array(columns.bodied), at) != many:
+    rows = columns.bodied - first
+    if many and (rows[0] < 0 or rows[-1] >= len(columns.states) or (np.diff(rows) <= 0).any()):
         return False
-    at -= first
-    if at[0] < 0 or at[-1] >= len(states) or (np.diff(at) <= 0).any():
-        return False
-    return not look.commitments(rows, states, _array(codec.BODY_DOMAIN), bodies, sealed, at)
+    domain = _array(codec.BODY_DOMAIN)
+    return not look.commitments(columns.texts, columns.states, domain, columns.bodies, columns.sealed, rows)
 
 
 def parents(nodes: bytes, *, fast: bool) -> bytes:
@@ -163,45 +151,29 @@ def of_index(pieces: Iterable[Names], last: int, key: bytes, *, fast: bool) -> i
         if added is None:
             return None
         found += added
-        before = names.streams.rpartition(names.mark)[2], int(names.versions.rpartition(b",")[2])
+        before = _row(names, -1)
     return found & MASK
 
 
-def _by_compiled(names: Names, last: int, key: bytes, before: tuple[bytes, int]) -> int | None:
-    import numpy as np
+def _row(names: Names, at: int) -> tuple[bytes, int]:
+    begin, end = names.streams[at]
+    return names.texts[begin:end].tobytes(), int(names.versions[at])
 
-    look, n = compiled(), names.versions.count(b",") + 1
+
+def _by_compiled(names: Names, last: int, key: bytes, before: tuple[bytes, int]) -> int | None:
+    look = compiled()
     assert look is not None
-    streams = _array(names.streams)
-    spans, versions, positions = np.empty((n, 2), np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    if look.split(streams, _array(names.mark), spans) != n:
+    if not before < _row(names, 0) or not look.ascending(names.texts, names.streams, names.versions):
         return None
-    if (
-        look.numbers(_array(names.versions), versions) != n
-        or look.numbers(_array(names.positions), positions) != n
-    ):
-        return None
-    first = names.streams[: spans[0, 1]], int(versions[0])
-    if not before < first or not look.ascending(streams, spans, versions):
-        return None
-    return int(look.named(_array(key), streams, spans, versions, positions, last))
+    return int(look.named(_array(key), names.texts, names.streams, names.versions, names.positions, last))
 
 
 def _by_rows(names: Names, last: int, key: bytes, before: tuple[bytes, int]) -> int | None:
-    streams, *numbers = (
-        names.streams.split(names.mark),
-        names.versions.split(b","),
-        names.positions.split(b","),
-    )
-    if len({len(streams), *map(len, numbers)}) != 1 or not all(
-        one.isdigit() for some in numbers for one in some
-    ):
+    rows = [_row(names, at) for at in range(len(names.versions))]
+    if not all(map(lt, (before, *rows), rows)):
         return None
-    rows = list(zip(streams, *(map(int, some) for some in numbers), strict=True))
-    order = [before, *(row[:2] for row in rows)]
-    if not all(map(lt, order, order[1:])):
-        return None
-    return sum(named_by(key, *row) for row in rows if row[2] <= last)
+    positions = names.positions.tolist()
+    return sum(named_by(key, *row, at) for row, at in zip(rows, positions, strict=True) if at <= last)
 
 
 def _array(texts: bytes) -> Any:

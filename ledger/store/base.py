@@ -10,11 +10,10 @@ A store knows no event type. It is handed finished leaves and gives them back un
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from ledger.integrity.tree import Frontier
 
@@ -34,33 +33,45 @@ class StoredRow(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Many rows in a few texts as they lie there, for an audit; in order of position.
+    """Many rows as arrays, in order of position, for an audit.
 
-    ``rows`` has of each row the leaf hash with the stream behind it, the type and the state, and ``bodies`` of each body
-    in clear the salt with the text behind it: all with ``mark`` between two, which begins and ends in a zero byte and
-    is made anew each time, so that nothing that was stored can be taken for it. ``versions`` of all rows and
-    ``bodied``, the positions of the bodies, are numbers with a comma between two.
+    ``texts`` (bytes,) are all texts of the rows: the leaf hash, the stream, the type and the state of each; where they
+    begin and end in it say ``hashes``, ``streams``, ``topics`` and ``states`` (rows, 2). Before each state stands a zero
+    byte. ``versions`` (rows,). ``bodies`` (bytes,) are the salts of bodies in clear, each with its text behind it;
+    ``sealed`` (bodies, 2) says where they are in it, and ``bodied`` (bodies,) gives their positions.
     """
 
-    mark: bytes
-    rows: bytes
-    versions: bytes
-    bodies: bytes
-    bodied: bytes
+    texts: Any
+    hashes: Any
+    streams: Any
+    topics: Any
+    states: Any
+    versions: Any
+    bodies: Any
+    sealed: Any
+    bodied: Any
 
 
 class Names(NamedTuple):
-    """Rows of the index by which streams are looked up, in its order; as in ``Columns``, ``mark`` is between streams."""
+    """Rows of the index by which streams are looked up, in its order: ``texts`` (bytes,), in which ``streams`` (rows, 2)
+    are the spans of their streams, ``versions`` (rows,), ``positions`` (rows,)."""
 
-    mark: bytes
-    streams: bytes
-    versions: bytes
-    positions: bytes
+    texts: Any
+    streams: Any
+    versions: Any
+    positions: Any
 
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Self:
+        """Rows of (stream, version, position) as arrays. Raises ``TypeError`` or ``OverflowError`` where they are
+        something else."""
+        import numpy as np
 
-def new_mark() -> bytes:
-    """What parts texts that may be anything, since nobody knows it beforehand."""
-    return b"\0" + os.urandom(8) + b"\0"
+        streams = [one.encode() for one, *_ in rows]
+        ends = np.cumsum([0, *map(len, streams)])
+        spans = np.stack([ends[:-1], ends[1:]], axis=1)
+        versions, positions = (np.fromiter((row[at] for row in rows), np.int64, len(rows)) for at in (1, 2))
+        return cls(np.frombuffer(b"".join(streams), np.uint8), spans, versions, positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +274,13 @@ class Store(Reader, Protocol):
         ...
 
     def raw_columns(self, first: int, last: int) -> Columns | None:
-        """What ``raw_rows`` gives, as columns; None where rows are missing, bodies are encrypted, or the store keeps
-        no order in which that is sooner done."""
+        """What ``raw_rows`` gives, as columns; None where rows are missing, anything is of another type than was
+        written, bodies are encrypted, or the store cannot do it sooner."""
         ...
 
-    def raw_index(self) -> Iterator[Names]:
-        """The whole index by which streams are looked up, in its order, some rows at a time."""
+    def raw_index(self, *, fast: bool) -> Iterator[Names]:
+        """The whole index by which streams are looked up, in its order, some rows at a time. ``fast``: by compiled code
+        where it can be had, which takes a second to be loaded."""
         ...
 
     def compact(self) -> None:

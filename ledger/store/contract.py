@@ -114,16 +114,16 @@ class LookupContract:
             return
         rows = list(store.raw_rows(2, 8))
         bodied = [row for row in rows if row[6] is not None]
-        texts = [
-            part
-            for _, stream, _, topic, state, leaf, *_ in rows
-            for part in (leaf + stream.encode(), topic.encode(), state)
+        texts = columns.texts.tobytes()
+        spans = zip(columns.hashes, columns.streams, columns.topics, columns.states, strict=True)
+        assert [[texts[begin:end] for begin, end in row] for row in spans] == [
+            [leaf, stream.encode(), topic.encode(), state] for _, stream, _, topic, state, leaf, *_ in rows
         ]
-        assert columns.mark not in b"".join(texts)
-        assert columns.rows.split(columns.mark) == texts
-        assert columns.versions.split(b",") == [b"%d" % row[2] for row in rows]
-        assert columns.bodies.split(columns.mark) == [row[6] + row[7] for row in bodied]
-        assert columns.bodied.split(b",") == [b"%d" % row[0] for row in bodied]
+        assert {texts[begin - 1] for begin, _ in columns.states} == {0}
+        assert columns.versions.tolist() == [row[2] for row in rows]
+        bodies = columns.bodies.tobytes()
+        assert [bodies[begin:end] for begin, end in columns.sealed] == [row[6] + row[7] for row in bodied]
+        assert columns.bodied.tolist() == [row[0] for row in bodied]
 
     def test_an_encrypted_body_is_in_no_column(self) -> None:
         store = self.make_store()
@@ -238,13 +238,15 @@ class StoreContract(LookupContract):
 
     def test_the_index_of_streams_is_told_in_its_order(self) -> None:
         store = self.make_store()
+        assert list(store.raw_index(fast=False)) == list(store.raw_index(fast=True)) == []
         append(store, *(new(n) for n in (3, 1, 2)), new(1, version=2), new(1, version=10), new(1, version=3))
         rows = sorted((row.stream.encode(), row.version, row.position) for row in store.rows())
-        found: list[tuple[bytes, int, int]] = []
-        for names in store.raw_index():
-            numbers = [[int(one) for one in some.split(b",")] for some in (names.versions, names.positions)]
-            found += zip(names.streams.split(names.mark), *numbers, strict=True)
-        assert found == rows
+        for fast in (False, True):
+            found: list[tuple[bytes, int, int]] = []
+            for names in store.raw_index(fast=fast):
+                streams = [names.texts[begin:end].tobytes() for begin, end in names.streams]
+                found += zip(streams, names.versions.tolist(), names.positions.tolist(), strict=True)
+            assert found == rows
 
     def test_an_empty_store_has_an_empty_head(self) -> None:
         store = self.make_store()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from ledger.integrity.proof import STEP
-from ledger.store.base import Columns, Names, new_mark
+from ledger.store.base import Columns, Names
 from ledger.store.postgres.reading import LAST, ROW, Scans
 from ledger.store.postgres.recorder import LAST_POSITION, MARK_SUMS
 from ledger.store.postgres.wire import Rows
@@ -50,7 +50,7 @@ class Audits(Scans):
         """See ``Store.raw_columns``."""
         return None  # the server hands over rows as fast as columns
 
-    def raw_index(self) -> Iterator[Names]:
+    def raw_index(self, *, fast: bool) -> Iterator[Names]:
         """See ``Store.raw_index``."""
         some = (
             "SELECT originator_id, originator_version, notification_id FROM stored_events "
@@ -59,9 +59,7 @@ class Audits(Scans):
         )
         before: tuple[Any, ...] = ("", 0)
         while found := self._ask(some, *before):
-            mark = new_mark()
-            streams, versions, positions = ([str(row[n]).encode() for row in found] for n in range(3))
-            yield Names(mark, mark.join(streams), b",".join(versions), b",".join(positions))
+            yield Names.of(found)
             before = tuple(found[-1][:2])
 
     def faults(self) -> Iterator[str]:

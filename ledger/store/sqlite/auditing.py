@@ -6,30 +6,26 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger.integrity.proof import STEP
-from ledger.store.base import Columns, Names, new_mark
+from ledger.store.base import Columns, Names
 from ledger.store.sqlite.pool import LedgerCursor
 from ledger.store.sqlite.reading import LAST, ROW, Scans
 from ledger.store.sqlite.recorder import LAST_POSITION, MARK_SUMS, MARKS, NO_MARKS, SETTING
 
+if TYPE_CHECKING:
+    from ledger.store.sqlite.stepping import Stepper
 
-def _texts(text: str, mark: str) -> str:
-    """SQL for the texts of many rows as one. An order asked for would have them sorted: they come as they are read, and
-    who asks sees it if that is not by position."""
-    return f"CAST(group_concat({text}, {mark}) AS BLOB)"
-
-
-_COLUMNS = f"""SELECT min(rowid), max(rowid), count(*),
-  {_texts("leaf_hash || originator_id || ?3 || topic || ?3 || state", "?3")}, {_texts("originator_version", "','")}
-  FROM stored_events WHERE rowid BETWEEN ?1 AND ?2"""
-_BODIES = f"""SELECT {_texts("salt || body", "?3")}, {_texts("position", "','")}
-  FROM ledger_body WHERE position BETWEEN ?1 AND ?2"""
-_INDEX = f"""SELECT count(*), {_texts("originator_id", "?3")}, {_texts("originator_version", "','")}, {_texts("rowid", "','")}
-  FROM (SELECT originator_id, originator_version, rowid FROM stored_events
-    INDEXED BY sqlite_autoindex_stored_events_1 WHERE (originator_id, originator_version) > (?1, ?2)
-    ORDER BY originator_id, originator_version LIMIT 8192)"""
+_EVENTS = (
+    "SELECT rowid, originator_version, leaf_hash, originator_id, topic, state"
+    " FROM stored_events WHERE rowid BETWEEN ?1 AND ?2"
+)
+_BODIES = "SELECT position, salt, body FROM ledger_body WHERE position BETWEEN ?1 AND ?2"
+_INDEX = """SELECT originator_id, originator_version, rowid FROM stored_events
+  INDEXED BY sqlite_autoindex_stored_events_1 WHERE (originator_id, originator_version) > (?1, ?2)
+  ORDER BY originator_id, originator_version LIMIT 8192"""
+_PIECE = 8192
 _POSITIONS = {
     "stored_events": "rowid",
     **dict.fromkeys(
@@ -40,6 +36,13 @@ _POSITIONS = {
 
 class Audits(Scans):
     """A store that can be audited."""
+
+    _mapped = False  # whether pages may be read where they lie
+
+    @property
+    @abstractmethod
+    def _stepper(self) -> Stepper | None:
+        """Reads rows into arrays; None where there is no such thing."""
 
     @abstractmethod
     def _cut(self, cursor: LedgerCursor) -> str | None:
@@ -59,6 +62,7 @@ class Audits(Scans):
 
     def read_through(self) -> None:
         """See ``Store.read_through``."""
+        self._mapped = True
         with self._reading() as cursor:
             # Pages are read where they lie. Should the file fail under that, the process gets SIGBUS and not an error.
             cursor.ask(f"PRAGMA mmap_size = {LAST}", ())
@@ -68,14 +72,23 @@ class Audits(Scans):
 
     def raw_columns(self, first: int, last: int) -> Columns | None:
         """See ``Store.raw_columns``."""
-        if self._has_ciphers:
+        if self._has_ciphers or self._stepper is None:
             return None
-        mark = new_mark()
-        [(*found, rows, versions)] = self._ask(_COLUMNS, first, last, mark)
-        if found != [first, last, last - first + 1] or rows is None:
+        many, last = last - first + 1, min(last, LAST)
+        events = self._stepper.take(_EVENTS, "nnbtt0b", first, last, most=many)
+        bodies = self._stepper.take(_BODIES, "nbb", first, last, most=many)
+        if events is None or bodies is None or events.numbers.shape[1] != many:
             return None
-        [(bodies, bodied)] = self._ask(_BODIES, first, last, mark)
-        return Columns(mark, rows, versions, bodies or b"", bodied or b"")
+        positions, versions = events.numbers
+        if positions[0] != first or (positions[1:] - positions[:-1] != 1).any():
+            return None
+        hashes, streams, topics, states = events.spans
+        sealed = bodies.spans[0]
+        sealed[:, 1] = bodies.spans[1, :, 1]  # the text lies behind its salt
+        return Columns(
+            *(events.texts, hashes, streams, topics, states, versions),
+            *(bodies.texts, sealed, bodies.numbers[0]),
+        )
 
     @cached_property
     def _has_ciphers(self) -> bool:
@@ -97,19 +110,24 @@ class Audits(Scans):
         sql = "SELECT position FROM ledger_registry WHERE position BETWEEN ? AND ? ORDER BY position"
         yield from (at for (at,) in self._ask(sql, first, LAST if last is None else last))
 
-    def raw_index(self) -> Iterator[Names]:
+    def raw_index(self, *, fast: bool) -> Iterator[Names]:
         """See ``Store.raw_index``."""
         before: tuple[str, int] | None = ("", 0)
         while before is not None:
-            mark = new_mark()
-            [(count, *columns)] = self._ask(_INDEX, *before, mark)
+            names = self._names(before) if fast else None
+            if names is None:
+                names = Names.of(self._ask(_INDEX, *before))
             before = None
-            if count:
-                names = Names(mark, *columns)
+            if len(names.versions):
                 yield names
-                with suppress(ValueError):  # who asks finds that nothing can be gone on from
-                    last = names.streams.rpartition(mark)[2].decode()
-                    before = last, int(names.versions.rpartition(b",")[2])
+                begin, end = names.streams[-1]
+                with suppress(UnicodeDecodeError):  # who asks finds that nothing can be gone on from
+                    before = names.texts[begin:end].tobytes().decode(), int(names.versions[-1])
+
+    def _names(self, before: tuple[str, int]) -> Names | None:
+        """The rows of the index behind one, taken down; None where that cannot be done."""
+        found = self._stepper.take(_INDEX, "tnn", *before, most=_PIECE) if self._stepper else None
+        return found and Names(found.texts, found.spans[0], *found.numbers)
 
     def faults(self) -> Iterator[str]:
         """See ``Store.faults``."""

@@ -210,6 +210,7 @@ class LedgerPool(SQLiteConnectionPool):
         self.durability: sqlite_durability.Durability | None = None
         self._recognised = False
         self._helped = False
+        self._immutable = False
 
     def _create_connection(self) -> SQLiteConnection:
         try:
@@ -259,8 +260,13 @@ class LedgerPool(SQLiteConnectionPool):
         else:
             # A database with a log, closed, in a folder we may not write to. Opened as immutable it is read
             # without locks: right as long as nobody writes, and whoever did would keep files beside it.
-            self.db_name = sqlite_schema.uri(self.path, "ro", immutable=True)
+            self._immutable = True
+            self.db_name = self.reading_uri()
         return True
+
+    def reading_uri(self) -> str:
+        """The address under which the file is opened for reading, once a connection was made."""
+        return sqlite_schema.uri(self.path, "ro", immutable=self._immutable)
 
 
 class LedgerDatastore(SQLiteDatastore):

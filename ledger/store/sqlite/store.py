@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from os import PathLike
 from pathlib import Path
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from ledger.errors import Unverified, WriteFailed
 from ledger.integrity.proof import STEP
@@ -32,6 +32,9 @@ from ledger.store.sqlite.recorder import (
 )
 from ledger.store.sqlite.writing import SqliteWriter
 
+if TYPE_CHECKING:
+    from ledger.store.sqlite.stepping import Stepper
+
 _AT_A_STROKE = 1 << 16  # leaves hashed at a time when the tree is made anew
 
 
@@ -42,6 +45,7 @@ class SqliteStore(Audits):
         self.recorder = recorder
         self.where = recorder.where
         self._datastore = datastore
+        self._steps: Stepper | None = None
         self._whole = False  # whether the file was seen to be as long as it says
 
     @classmethod
@@ -80,10 +84,21 @@ class SqliteStore(Audits):
         self.close()
 
     def close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
         self._datastore.close()
 
     def _reading(self) -> AbstractContextManager[LedgerCursor]:
         return self._datastore.reading()
+
+    @property
+    def _stepper(self) -> Stepper | None:
+        if self._steps is None:
+            with suppress(ImportError, OSError):
+                from ledger.store.sqlite.stepping import Stepper
+
+                self._steps = Stepper(self._datastore.pool.reading_uri(), mapped=self._mapped)
+        return self._steps
 
     def durability(self) -> tuple[str, str]:
         """Journal mode and synchronous level, in small letters, as SQLite reports them now."""

@@ -20,6 +20,7 @@ HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 """The root of a tree without leaves: the hash of nothing at all."""
 
+_NEVER = 64  # a height that no tree has
 _CHUNK = 1 << 16  # leaves folded at a time: bounds memory when ``leaves`` is a stream
 
 
@@ -58,7 +59,7 @@ class Frontier:
 
     def append(self, leaf: bytes) -> Self:
         """The frontier with one more leaf, given as its 32-byte ``leaf_hash``."""
-        return self.extend((leaf,))
+        return self.grown((leaf,), _NEVER)[0]
 
     def extend(self, leaves: Iterable[bytes]) -> Self:
         """The frontier with more leaves behind, each a 32-byte ``leaf_hash``, in order.
@@ -83,12 +84,25 @@ class Frontier:
         """
         if not {HASH_BYTES}.issuperset(map(len, leaves)):
             raise ValueError(f"a leaf is a hash of {HASH_BYTES} bytes")
+        if len(leaves) == 1:
+            return self._grown_by(leaves[0], step)
         peaks = dict(zip(_levels(self.size), self.roots, strict=True))
         size, made = self.size + len(leaves), []
         for level, nodes in enumerate(_fold(peaks, list(leaves))):
             if level and level % step == 0:
                 made += [(level, number, node) for number, node in enumerate(nodes, self.size >> level)]
         return type(self)(size, tuple(peaks[level] for level in _levels(size))), made
+
+    def _grown_by(self, node: bytes, step: int) -> tuple[Self, list[tuple[int, int, bytes]]]:
+        """``grown`` by one leaf, which most appends have: a carry through the bits of ``size``."""
+        size, roots, level = self.size, list(self.roots), 0
+        made: list[tuple[int, int, bytes]] = []
+        while size >> level & 1:
+            node = sha256(b"\x01" + roots.pop() + node).digest()
+            level += 1
+            if not level % step:
+                made.append((level, size >> level, node))
+        return type(self)(size + 1, (*roots, node)), made
 
     def root(self) -> bytes:
         """The root hash over all leaves, 32 bytes; ``EMPTY_ROOT`` when there are none."""

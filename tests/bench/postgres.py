@@ -33,8 +33,9 @@ from tests.servers import Server, running
 DEFAULT = 20_000
 _ROUNDS = 5
 _SINGLES = 300
-_TURNS, _EACH = 30, 50  # many short ones, so that what others do to the disk meanwhile falls on both alike
-_WRITERS = 8
+# Many short turns, so that what others do to disk and processors meanwhile falls on both alike.
+_TURNS, _EACH = 300, 5
+_WRITERS, _TURNS_TOGETHER, _EACH_TOGETHER = 8, 40, 10
 _BATCH = 10_000
 _IMPORTED = 2_000
 _PLAIN = "CREATE TABLE bench_plain (id bigint PRIMARY KEY, state bytea, body bytea)"
@@ -131,28 +132,27 @@ def _fetched(raw: psycopg.Connection[Any], query: str) -> None:
 
 def _single(path: Path, store: PostgresStore, raw: psycopg.Connection[Any], claims: int) -> Figure:
     """One event an append, in the store alone."""
-    count = min(_EACH, claims // 2)
+    count, turns = min(_EACH, claims // 2), min(_TURNS, max(3, claims // 20))
     ours, bare = [], []
-    for number in range(_TURNS):
-        rows = samples(path, count, f"bench:{number}")
+    for number, rows in enumerate(stage.batched(samples(path, count * turns, "bench"), count)):
         ours.append(timed(lambda rows=rows: [appended(store, row) for row in rows]))  # type: ignore[misc]
         plain = list(enumerate(rows, 10_000_000 + number * count))
         bare.append(timed(lambda plain=plain: [inserted(raw, *one) for one in plain]))  # type: ignore[misc]
     what = (
         f"one event an append, by the store ({'/'.join(store.durability())}), with leaf hash, tree, body and marks; floor: a"
         " bare INSERT of the same event and body into one table with the same two keys, and COMMIT, under the same lock;"
-        f" {_TURNS} interleaved rounds of {count}"
+        f" {len(ours)} interleaved rounds of {count}"
     )
     return figure("postgres", "postgres-append", what, claims, ours, bare, count=count)
 
 
 def _eight(path: Path, store: PostgresStore, server: Server, claims: int) -> Figure:
     """The same by eight processes at once."""
-    each = max(5, min(_SINGLES, claims // 2) // 4)
-    ours, bare = race(path, store.place, server, writers=_WRITERS, each=each, rounds=_ROUNDS)
+    each, turns = _EACH_TOGETHER, min(_TURNS_TOGETHER, max(3, claims // 100))
+    ours, bare = race(path, store.place, server, writers=_WRITERS, each=each, rounds=turns)
     what = (
-        f"the same by {_WRITERS} processes at once: 0 lost, 0 gaps in {_WRITERS * each * _ROUNDS:,} events; floor: as many"
-        f" processes that insert bare; {_ROUNDS} interleaved rounds of {_WRITERS} x {each}"
+        f"the same by {_WRITERS} processes at once: 0 lost, 0 gaps in {_WRITERS * each * turns:,} events; floor: as many"
+        f" processes that insert bare; {turns} interleaved rounds of {_WRITERS} x {each}"
     )
     return figure("postgres", "postgres-append-eight", what, claims, ours, bare, count=_WRITERS * each)
 

@@ -16,6 +16,7 @@ from ledger.places import Server as Place
 from ledger.store.base import Store
 from ledger.store.contract import CLOCK, StoreContract, append, everything, new, sealed
 from ledger.store.postgres import roles as postgres_roles
+from ledger.store.postgres.pool import LedgerDatastore, Texts
 from ledger.store.postgres.roles import Roles
 from ledger.store.postgres.store import PostgresStore
 from ledger.store.postgres.wire import LedgerConnection
@@ -187,6 +188,26 @@ def test_a_conflict_in_bulk_leaves_nothing_behind(store: PostgresStore) -> None:
     with pytest.raises(Conflict, match=r"claim:first version 1 is already recorded at #1"):
         append(store, *(new(n) for n in range(500)), new("first"))
     assert everything(store) == before
+
+
+def test_a_conflict_stays_one_though_others_append_before_it_is_looked_at(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction is rolled back first, by which the lock is free for a moment."""
+    append(store, new("a"))
+    begin = LedgerDatastore.begin
+    with PostgresStore.open(place) as other:
+
+        def pushed_aside(self: LedgerDatastore, connection: LedgerConnection, first: str) -> Texts:
+            monkeypatch.setattr(LedgerDatastore, "begin", begin)
+            append(other, new("b"), new("c"))
+            return begin(self, connection, first)
+
+        with pytest.raises(Conflict), store.writer() as writer:
+            writer.insert([new("a")], CLOCK, last=True)
+            monkeypatch.setattr(LedgerDatastore, "begin", pushed_aside)
+    append(store, new("d"), new("e"))
+    assert [row.stream for row in store.rows()] == [f"claim:{one}" for one in "abcde"]
 
 
 def test_a_half_read_cursor_keeps_nobody_waiting(store: PostgresStore, place: Place) -> None:

@@ -56,6 +56,20 @@ def test_the_empty_root_is_the_hash_of_nothing() -> None:
     assert sha256(b"").digest() == EMPTY_ROOT == Frontier.empty().root() == root_of([])
 
 
+@given(sizes, sizes, st.integers(1, 5))
+def test_growing_leaf_by_leaf_makes_the_nodes_that_growing_at_once_does(
+    size: int, more: int, step: int
+) -> None:
+    leaves = leaves_of(size + more)
+    before = Frontier.empty().extend(leaves[:size])
+    one_by_one, made = before, []
+    for leaf in leaves[size:]:
+        one_by_one, nodes = one_by_one.grown([leaf], step)
+        made += nodes
+    at_once, nodes = before.grown(leaves[size:], step)
+    assert (one_by_one, sorted(made)) == (at_once, sorted(nodes))
+
+
 def test_a_leaf_cannot_pass_for_a_node_nor_a_node_for_a_leaf() -> None:
     left, right = leaf_hash(b"left"), leaf_hash(b"right")
     assert leaf_hash(left + right) != node_hash(left, right)

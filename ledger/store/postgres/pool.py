@@ -43,6 +43,7 @@ class LedgerDatastore(PostgresDatastore):
         self.timeout = timeout
         self.schema = server.schema
         self.lock_key = postgres_schema.lock_key(server.schema)
+        self._begin = [(_BEGIN, ()), (f"SELECT pg_advisory_xact_lock({self.lock_key})", ())]
         # What the library's recorders look at.
         self.originator_id_type = "text"
         self.single_row_tracking = True
@@ -127,7 +128,7 @@ class LedgerDatastore(PostgresDatastore):
 
     def _put(self, connection: LedgerConnection) -> None:
         """Keep a connection for the next one, unless something is open on it."""
-        usable = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        usable = connection.pgconn.transaction_status == psycopg.pq.TransactionStatus.IDLE
         with self._guard:
             if usable and not self._closed and len(self._idle) < _KEPT:
                 self._idle.append(connection)
@@ -194,7 +195,7 @@ class LedgerDatastore(PostgresDatastore):
     @contextmanager
     def locked(self, first: str = SETTINGS) -> Iterator[tuple[LedgerConnection, Texts]]:
         """A connection in a transaction that holds the write lock, and what ``first`` gave there, as texts; whoever gets
-        it commits. Its last columns are ``SAFE``. A savepoint named batch is open from the start.
+        it commits. Its last columns are ``SAFE``.
 
         What is not committed is rolled back. Raises ``Locked`` where somebody else had it for too long, ``WriteFailed``
         where commits would not be safe.
@@ -208,16 +209,10 @@ class LedgerDatastore(PostgresDatastore):
             self._abandon(connection)
 
     def _begun(self, first: str) -> tuple[LedgerConnection, Texts]:
-        # One turn with the server. Each statement sees what was committed while the lock was waited for.
-        lock = f"SELECT pg_advisory_xact_lock({self.lock_key})"
-        begin = [(one, ()) for one in (_BEGIN, lock, first, "SAVEPOINT batch")]
         while True:
             connection, idle = self._taken()
             try:
-                found = _texts(connection.run_all(begin, binary=False)[2])
-                for row in found:
-                    self.refuse_unsafe(row[-len(_SAFE) :])
-                return connection, found
+                return connection, self.begin(connection, first)
             except psycopg.errors.LockNotAvailable:
                 self._abandon(connection)
                 raise Locked(
@@ -233,6 +228,14 @@ class LedgerDatastore(PostgresDatastore):
             except BaseException:
                 self._abandon(connection)
                 raise
+
+    def begin(self, connection: LedgerConnection, first: str) -> Texts:
+        """Begin a transaction that holds the write lock, and ask in it. Raises psycopg's errors, and ``WriteFailed``."""
+        # One turn with the server. Each statement sees what was committed while the lock was waited for.
+        found = _texts(connection.run_all([*self._begin, (first, ())], binary=False)[2])
+        for row in found:
+            self.refuse_unsafe(row[-len(_SAFE) :])
+        return found
 
     def refuse_unsafe(self, found: Sequence[str]) -> None:
         """Raise ``WriteFailed`` where the server would lose commits; ``found`` is what ``SETTINGS`` gave."""
@@ -252,7 +255,7 @@ class LedgerDatastore(PostgresDatastore):
     def _abandon(self, connection: LedgerConnection) -> None:
         """Roll back what is still open; a connection that cannot is not used again."""
         try:
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            if connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 connection.execute("ROLLBACK")
         except psycopg.Error:
             connection.close()

@@ -96,20 +96,20 @@ def insert(
 ) -> Standing:
     """Events, what the ledger keeps beside each, and the new head, which is returned.
 
-    Inside a transaction that holds the write lock, and behind a savepoint named batch: all of it, or none. psycopg's
-    errors leave as they are.
+    Inside a transaction that holds the write lock: all of it, or none, and the transaction can go on. psycopg's errors
+    leave as they are.
     """
     if not rows:
         return before
-    done = False
+    connection.run_plain(b"SAVEPOINT batch")
     try:
         after = (_insert_all if few(rows) else _copy_all)(connection, where, before, rows, recorded)
-        done = True
+        connection.run_plain(b"RELEASE batch")
         return after
-    finally:
-        if not done:
-            with suppress(psycopg.Error):  # where the connection is gone there is nothing to undo
-                connection.execute("ROLLBACK TO batch")
+    except BaseException:
+        with suppress(psycopg.Error):  # where the connection is gone there is nothing to undo
+            connection.run_plain(b"ROLLBACK TO batch; RELEASE batch")
+        raise
 
 
 class Prepared(NamedTuple):
@@ -148,7 +148,7 @@ def _insert_all(
     try:
         connection.run_all(made.statements)
     except psycopg.errors.DivisionByZero as error:
-        connection.execute("ROLLBACK TO batch")
+        connection.run_plain(b"ROLLBACK TO batch")
         raise changed(connection, where, before.head.size) from error
     return made.after
 
@@ -156,27 +156,38 @@ def _insert_all(
 def _copy_all(
     connection: LedgerConnection, where: str, before: Standing, rows: Sequence[NewRow], recorded: str | None
 ) -> Standing:
-    """Many rows, by COPY. Each piece is made while the server still takes in the one before it."""
-    frontier, first, made = before.head.frontier, before.head.size + 1, []
+    """Many rows, by COPY. While the server takes in a piece of the events, all is made that goes with it, and the next."""
+    frontier, nodes, found = before.head.frontier, [], []
+    bodies: list[bytes] = []
+    tables: postgres_rows.Rows = {}
     expect_last(connection, where, frontier.size)
     with _copying(connection, "stored_events") as copy:
         for some in _pieces(rows):
+            first = frontier.size + 1
             leaves = [leaf_hash(row.state) for row in some]
-            copy.write(postgres_rows.copied_events(frontier.size + 1, some, leaves))
-            frontier, nodes = frontier.grown(leaves, STEP)
-            made += nodes
-    marks = postgres_rows.marks(first, rows)
+            copy.write(postgres_rows.copied_events(first, some, leaves))
+            frontier, made = frontier.grown(leaves, STEP)
+            nodes += made
+            found += postgres_rows.marks(first, some).found
+            beside = postgres_rows.beside(first, some)
+            bodies.append(postgres_rows.copied_bodies(beside.pop("ledger_body")))
+            for table, few in beside.items():
+                tables.setdefault(table, []).extend(few)
+    found.sort()
+    marks = postgres_rows.Marks(found)
     with _copying(connection, "ledger_mark") as copy:
-        for few in _pieces(marks.found):
-            copy.write(postgres_rows.copied_marks(few))
-    tables = {"ledger_node": postgres_rows.nodes(made), **postgres_rows.beside(first, rows)}
+        for run in _pieces(found):
+            copy.write(postgres_rows.copied_marks(run))
+    with _copying(connection, "ledger_body") as copy:
+        for packed in bodies:
+            copy.write(packed)
+    tables["ledger_node"] = postgres_rows.nodes(nodes)
     for table in [table for table, some in tables.items() if len(some) >= _COPIED]:
-        copied = postgres_rows.copied_bodies if table == "ledger_body" else postgres_rows.copied
         with _copying(connection, table) as copy:
             for piece in _pieces(tables.pop(table)):
-                copy.write(copied(piece))
+                copy.write(postgres_rows.copied(piece))
     after = Standing(Head(frontier.size, frontier, recorded), _added(before.marks, marks))
-    moved = connection.run_all([*postgres_rows.inserting(tables), (_SET_HEAD, _heads(before, after))])[-2]
+    moved = connection.run_all([*postgres_rows.inserting(tables), (_SET_HEAD, _heads(before, after))])[-1]
     if moved.command_tuples != 1:
         raise changed(connection, where, after.head.size)
     return after
@@ -228,11 +239,11 @@ def expect_last(connection: LedgerConnection, where: str, size: int) -> None:
 def _added(before: str, marks: postgres_rows.Marks) -> str:
     """The sums over the marks with some more: no single change of a mark leaves all as they were."""
     try:
-        return " ".join(
-            [str(old + new) for old, new in zip(map(int, before.split()), marks.sums(), strict=True)]
-        )
+        count, upper, lower, at = map(int, before.split())
     except ValueError:
         raise Unverified("the sums over the marks by which twins are found are damaged") from None
+    more = marks.sums()
+    return f"{count + more[0]} {upper + more[1]} {lower + more[2]} {at + more[3]}"
 
 
 def hashes_asked(height: int, first: int, stop: int) -> tuple[str, tuple[int, ...]]:

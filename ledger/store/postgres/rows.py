@@ -46,13 +46,12 @@ class Marks(NamedTuple):
 
     def sums(self) -> tuple[int, int, int, int]:
         """Their number, the sums of their upper and lower 32 bits, and that of their positions."""
-        marks = self.found
-        return (
-            len(marks),
-            sum([mark >> 32 for mark, _ in marks]),
-            sum([mark & 0xFFFFFFFF for mark, _ in marks]),
-            sum([at for _, at in marks]),
-        )
+        upper = lower = positions = 0
+        for mark, at in self.found:
+            upper += mark >> 32
+            lower += mark & 0xFFFFFFFF
+            positions += at
+        return len(self.found), upper, lower, positions
 
 
 def marks(first: int, rows: Sequence[NewRow]) -> Marks:

@@ -113,7 +113,7 @@ class PostgresStore(Audits):
         if self._datastore.readonly:
             raise WriteFailed("opened for reading only", where=self.where)
         with self._datastore.locked(FIRST) as (connection, head):
-            writer = PostgresWriter(self.where, connection, head)
+            writer = PostgresWriter(self._datastore, connection, head)
             try:
                 yield writer
                 self._commit(writer)
@@ -139,7 +139,7 @@ class PostgresStore(Audits):
         while True:
             try:
                 with self._datastore.locked(FIRST) as (connection, found):
-                    writer = PostgresWriter(self.where, connection, found)
+                    writer = PostgresWriter(self._datastore, connection, found)
                     size = writer.head().size
                     return (
                         size >= written.size and Tree(size, writer.hashes).root(written.size) == written.root
@@ -153,7 +153,7 @@ class PostgresStore(Audits):
         """Drop the tables while they hold nothing, only the opening of a ledger of that name, or just what ``head``
         stands for."""
         with self._datastore.locked(FIRST) as (connection, found):
-            writer = PostgresWriter(self.where, connection, found)
+            writer = PostgresWriter(self._datastore, connection, found)
             size, opening = writer.head().size, writer.row(1)
             named = orjson.loads(opening.state)["data"].get("ledger") if opening else None
             ours = size == 1 and ledger is not None and named == ledger

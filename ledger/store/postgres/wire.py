@@ -15,6 +15,7 @@ from psycopg import generators, pq
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.rows import DictRow
+from psycopg.waiting import Wait
 
 Rows = list[tuple[Any, ...]]
 
@@ -65,19 +66,20 @@ class LedgerConnection(psycopg.Connection[DictRow]):
         or were in, is still open. Raises psycopg's errors."""
         answered = _BINARY if binary else pq.Format.TEXT
         with self.lock:
-            named = [(self._name(sql), sql, given) for sql, given in statements]
-            pgconn = self.pgconn
+            known, pgconn = self._prepared_here, self.pgconn
+            names = [known.get(sql) or self._name(sql) for sql, _ in statements]
             pgconn.enter_pipeline_mode()
             try:
-                for name, sql, given in named:
+                for name, (sql, given) in zip(names, statements, strict=True):
                     formats = [_BINARY] * len(given)
                     if name is None:
                         pgconn.send_query_params(sql.encode(), given, None, formats, answered)
                     else:
                         pgconn.send_query_prepared(name, given, formats, answered)
                 pgconn.pipeline_sync()
-                self.wait(generators.send(pgconn))
-                answers: list[pq.abc.PGresult] = self.wait(_fetched(pgconn, len(named) + 1))
+                if pgconn.flush():  # more than the system takes at once
+                    self.wait(generators.send(pgconn))
+                answers: list[pq.abc.PGresult] = self.wait(_fetched(pgconn))
             finally:
                 if pgconn.status == pq.ConnStatus.OK:
                     pgconn.exit_pipeline_mode()
@@ -106,12 +108,25 @@ class LedgerConnection(psycopg.Connection[DictRow]):
         return answers
 
 
-def _fetched(pgconn: pq.abc.PGconn, many: int) -> Generator[Any, Any, list[pq.abc.PGresult]]:
-    """What so many statements of a pipeline answered, by one wait."""
+def _fetched(pgconn: Any) -> Generator[Any, Any, list[pq.abc.PGresult]]:
+    """What the statements of a pipeline answered, up to the sync behind them."""
     found: list[pq.abc.PGresult] = []
-    for _ in range(many):
-        found += yield from generators.fetch_many(pgconn)
-    return found
+    while True:
+        while not (yield Wait.R):
+            pass
+        try:
+            pgconn.consume_input()
+        except psycopg.OperationalError:
+            if any(answer.status == pq.ExecStatus.FATAL_ERROR for answer in found):
+                return found  # the last word of a connection that was ended
+            raise
+        while not pgconn.is_busy():
+            answer = pgconn.get_result()
+            if answer is None:
+                continue  # the end of one statement
+            if answer.status == pq.ExecStatus.PIPELINE_SYNC:
+                return found
+            found.append(answer)
 
 
 def ask(connection: LedgerConnection, sql: str, parameters: Sequence[Any] = ()) -> Rows:

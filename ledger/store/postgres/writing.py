@@ -11,9 +11,10 @@ from ledger.errors import WriteFailed
 from ledger.store.base import EncryptedBody, Head, NewRow
 from ledger.store.conflicts import conflict
 from ledger.store.postgres.errors import translate
-from ledger.store.postgres.pool import Texts
+from ledger.store.postgres.pool import LedgerDatastore, Texts
 from ledger.store.postgres.reading import Reads
 from ledger.store.postgres.recorder import (
+    FIRST,
     Prepared,
     Standing,
     changed,
@@ -29,13 +30,14 @@ from ledger.store.postgres.wire import LedgerConnection, Rows, ask
 class PostgresWriter(Reads):
     """The holder of the write lock; made by ``PostgresStore.writer`` and dead when its block ends."""
 
-    def __init__(self, where: str, connection: LedgerConnection, head: Texts) -> None:
-        self.where = where
+    def __init__(self, datastore: LedgerDatastore, connection: LedgerConnection, head: Texts) -> None:
+        self.where = datastore.where
+        self._datastore = datastore
         self.written: Head | None = None  # where the head stands by what this transaction inserted
         self._connection: LedgerConnection | None = connection
         self._found = head  # what the query for the head gave when the lock was got
         self._standing: Standing | None = None  # nobody else writes while this one lives
-        self._behind = True  # whether the savepoint is behind all that was done
+        self._untouched = True  # whether nothing was written yet
         self._pending: tuple[Prepared, Sequence[NewRow]] | None = None  # to be written with the commit
 
     @property
@@ -73,22 +75,19 @@ class PostgresWriter(Reads):
         size = before.head.size
         if not rows:
             return range(size + 1, size + 1)
-        if last and self._behind and few(rows):
+        if last and self._untouched and few(rows):
             made = prepared(before, rows, recorded)
             self._standing, self._pending = made.after, (made, rows)
             self.written = made.after.head
             return range(size + 1, made.after.head.size + 1)
         try:
-            if not self._behind:
-                connection.run_plain(b"RELEASE batch; SAVEPOINT batch")
-                self._behind = True
             after = insert(connection, self.where, before, rows, recorded)
         except psycopg.errors.UniqueViolation as error:
             expect_last(connection, self.where, size)
             raise conflict(self, rows, self.where) or translate(error, self.where, writing=True) from error
         except psycopg.Error as error:
             raise translate(error, self.where, writing=True) from error
-        self._standing, self._behind = after, False
+        self._standing, self._untouched = after, False
         self.written = after.head
         return range(size + 1, after.head.size + 1)
 
@@ -99,11 +98,13 @@ class PostgresWriter(Reads):
         if pending is None:
             connection.run_plain(b"COMMIT")
             return
-        (made, rows), size = pending, pending[0].after.head.size - len(pending[1])
+        made, rows = pending
         try:
             connection.run_all([*made.statements, ("COMMIT", ())])
         except (psycopg.errors.UniqueViolation, psycopg.errors.DivisionByZero) as error:
-            connection.run_plain(b"ROLLBACK TO batch")
+            connection.run_plain(b"ROLLBACK")
+            found = self._datastore.begin(connection, FIRST)  # under the lock again, to see what it was
+            size = standing_locked(found, self.where).head.size
             if isinstance(error, psycopg.errors.DivisionByZero):
                 raise changed(connection, self.where, size) from error
             expect_last(connection, self.where, size)
@@ -134,7 +135,7 @@ class PostgresWriter(Reads):
         )
 
     def _run(self, sql: str, *parameters: Any) -> None:
-        connection, self._behind = self._open, False
+        connection, self._untouched = self._open, False
         try:
             connection.execute(sql, parameters)
         except psycopg.Error as error:

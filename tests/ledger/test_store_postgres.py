@@ -14,7 +14,7 @@ from eventsourcing.persistence import StoredEvent
 from ledger.errors import Conflict, LedgerError, NoLedger, Unverified, Usage, WriteFailed
 from ledger.places import Server as Place
 from ledger.store.base import Store
-from ledger.store.contract import CLOCK, StoreContract, append, everything, new, sealed
+from ledger.store.contract import CLOCK, StoreContract, append, everything, new, refused, sealed
 from ledger.store.postgres import roles as postgres_roles
 from ledger.store.postgres.pool import LedgerDatastore, Texts
 from ledger.store.postgres.roles import Roles
@@ -203,7 +203,7 @@ def test_a_conflict_stays_one_though_others_append_before_it_is_looked_at(
             append(other, new("b"), new("c"))
             return begin(self, connection, first)
 
-        with pytest.raises(Conflict), store.writer() as writer:
+        with refused(Conflict), store.writer() as writer:
             writer.insert([new("a")], CLOCK, last=True)
             monkeypatch.setattr(LedgerDatastore, "begin", pushed_aside)
     append(store, new("d"), new("e"))

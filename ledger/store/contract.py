@@ -572,6 +572,13 @@ class StoreContract(LookupContract):
     def test_a_key_twice_in_one_batch_is_refused(self) -> None:
         assert "'again'" in self._leaves_nothing_behind(new("x", key="again"), new("y", key="again"))
 
+    def test_a_version_below_one_is_refused(self) -> None:
+        store = self.make_store()
+        for version in (0, -1):
+            with refused(LedgerError):
+                append(store, new(1, version=version))
+        assert store.head().size == 0
+
     def test_a_salt_of_another_length_is_refused(self) -> None:
         self._leaves_nothing_behind(new("x", body=sealed(salt=b"short")), error=LedgerError)
 

@@ -93,7 +93,16 @@ def test_a_schema_that_is_empty_is_used(server: Server, place: Place) -> None:
     [
         ("ALTER TABLE stored_events DISABLE TRIGGER stored_events_refuse", "trigger stored_events_refuse"),
         ("DROP TRIGGER ledger_head_grow ON ledger_head", "trigger ledger_head_grow"),
-        ("ALTER TABLE stored_events DROP CONSTRAINT stored_events_originator_version_check", "constraint"),
+        ("DROP TRIGGER ledger_head_one ON ledger_head", "trigger ledger_head_one"),
+        (
+            "CREATE OR REPLACE TRIGGER ledger_head_grow BEFORE UPDATE ON ledger_head FOR EACH ROW"
+            " WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION ledger_grow();"
+            "ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER ledger_head_grow",
+            "trigger ledger_head_grow",
+        ),
+        ("ALTER TABLE ledger_node DROP CONSTRAINT ledger_node_number_check", "constraint"),
+        ("ALTER TABLE stored_events ADD CHECK (notification_id <> 7)", "constraint stored_events"),
+        ("COMMENT ON TABLE ledger_head IS 'claim-ledger schema 1'", "is altered|is missing"),
         ("ALTER TABLE ledger_body ALTER COLUMN salt DROP NOT NULL", "column ledger_body.salt"),
         ("ALTER TABLE stored_events ENABLE ROW LEVEL SECURITY", "table stored_events"),
         ("CREATE TABLE more () INHERITS (stored_events)", "stored_events"),
@@ -116,10 +125,41 @@ def test_an_altered_schema_is_refused(
 
 def test_a_newer_schema_is_refused(store: PostgresStore, place: Place, server: Server) -> None:
     with server.connect() as raw:
-        raw.execute(f"COMMENT ON TABLE {place.schema}.ledger_head IS 'claim-ledger schema 2'")
-    with pytest.raises(NoLedger, match=r"has schema version 2, this program knows 1\. Use a newer") as caught:
+        raw.execute(f"COMMENT ON TABLE {place.schema}.ledger_head IS 'claim-ledger schema 3'")
+    with pytest.raises(NoLedger, match=r"has schema version 3, this program knows 2\. Use a newer") as caught:
         PostgresStore.open(place)
     assert "\n" not in str(caught.value)
+
+
+VERSION_1 = """
+ALTER TABLE stored_events ADD CHECK (notification_id >= 1), ADD CHECK (originator_version >= 1),
+  ADD CHECK (octet_length(leaf_hash) = 32);
+ALTER TABLE ledger_head ADD CHECK (id = 1), ADD CHECK (size >= 0);
+ALTER TABLE ledger_body ADD CHECK (octet_length(salt) = 32);
+DROP TRIGGER ledger_head_one ON ledger_head;
+CREATE OR REPLACE FUNCTION ledger_grow() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN
+  IF NEW.id <> OLD.id OR NEW.size < OLD.size THEN RAISE EXCEPTION 'the head of a ledger never goes back'; END IF;
+  RETURN NEW;
+END$$;
+CREATE OR REPLACE TRIGGER ledger_head_grow BEFORE UPDATE ON ledger_head FOR EACH ROW EXECUTE FUNCTION ledger_grow();
+ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER ledger_head_grow;
+COMMENT ON TABLE ledger_head IS 'claim-ledger schema 1'
+"""
+
+
+def test_a_ledger_of_the_first_version_is_read_and_written(
+    store: PostgresStore, place: Place, server: Server
+) -> None:
+    append(store, new("a"))
+    with server.connect() as raw:
+        raw.execute(f"SET search_path = {place.schema}")
+        raw.execute(VERSION_1)
+    with PostgresStore.open(place) as again:
+        append(again, new("b"), new("c"))
+        assert [row.stream for row in again.rows()] == ["claim:a", "claim:b", "claim:c"]
+    with server.connect() as raw, pytest.raises(psycopg.errors.RaiseException):
+        raw.execute(f"UPDATE {place.schema}.ledger_head SET size = 0")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +172,8 @@ def test_a_newer_schema_is_refused(store: PostgresStore, place: Place, server: S
         "DELETE FROM ledger_key",
         "TRUNCATE ledger_node, ledger_mark",
         "UPDATE ledger_head SET size = 0",
+        "UPDATE ledger_head SET id = 2",
+        "INSERT INTO ledger_head SELECT 2, size, frontier, recorded, marks FROM ledger_head",
         "DELETE FROM ledger_head",
         "SET session_replication_role = replica; DELETE FROM stored_events",
     ],

@@ -10,6 +10,7 @@ from functools import cache
 from struct import Struct
 from typing import NamedTuple
 
+from ledger.errors import WriteFailed
 from ledger.store.base import NewRow, SealedBody
 from ledger.store.postgres.wire import Statement, array, bigint, length
 
@@ -34,6 +35,7 @@ COLUMNS = {
 COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _smallint = Struct(">h").pack
 _EVENT, _VERSION = Struct(">hiqi").pack, Struct(">iqi").pack
+SALT = 32  # bytes of a body's salt
 _MARK = Struct(">hiqiq").pack
 _HASH = length(32)
 _BODY = _smallint(3) + length(8)
@@ -62,11 +64,16 @@ def marks(first: int, rows: Sequence[NewRow]) -> Marks:
 
 
 def beside(first: int, rows: Sequence[NewRow]) -> Rows:
-    """Bodies, keys and the list of registry rows."""
+    """Bodies, keys and the list of registry rows. Raises ``WriteFailed`` for a row that no table should hold; the server
+    would ask that anew for each statement."""
     found: Rows = {"ledger_body": [], "ledger_cipher": [], "ledger_key": [], "ledger_registry": []}
     for at, row in enumerate(rows, first):
         body = row.body
+        if row.version < 1:
+            raise WriteFailed(f"there is no version {row.version} of anything")
         if isinstance(body, SealedBody):
+            if len(body.salt) != SALT:
+                raise WriteFailed(f"a salt has {SALT} bytes, not {len(body.salt)}")
             found["ledger_body"].append((bigint(at), body.salt, body.text))
         elif body is not None:
             found["ledger_cipher"].append((bigint(at), body.key.encode(), body.sealed))

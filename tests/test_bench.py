@@ -14,7 +14,8 @@ import pytest
 
 from ledger.book import Ledger
 from ledger.store.sqlite import schema as sqlite_schema
-from tests.bench import generator, readme, stage
+from tests.bench import __main__ as command
+from tests.bench import belief, generator, growth, readme, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = ["bench", "row", "what", "claims", "seconds", "floor", "ratio", "per_second", "peak_rss_mb"]
@@ -89,6 +90,15 @@ def test_an_unknown_name_or_size_is_refused_in_one_line(arguments: list[str], tm
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_known_before_a_bench_is_imported_is_what_it_says() -> None:
+    assert list(belief.PARTS) == list(command.PARTS)
+    assert growth.TIMES == command.TIMES
+    for name in command.BENCHES:
+        run, size = command._bench(name)
+        assert callable(run)
+        assert size >= 100
 
 
 def test_without_json_a_table_is_printed(tmp_path: Path) -> None:

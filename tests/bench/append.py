@@ -12,12 +12,13 @@ from typing import Any
 
 from ledger.book import Draft, Ledger
 from tests.bench import stage
-from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, timed
+from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, rounds_for, timed
 from tests.bench.generator import WRITTEN, Entry, entries, places_for
 from tests.bench.stage import Stage
 
 DEFAULT = 2_000
 _ROUNDS = 5
+_HEAVY = 10_000_000
 _SINGLE = 500
 _PROCESSES = 4
 _EACH = 500
@@ -105,19 +106,20 @@ def _together(on: Stage, path: Path, claims: int) -> Figure:
         before = ledger.store.head().size
         durability = ledger.store.durability()  # type: ignore[attr-defined]
     ours, bare, errors, peak = [], [], 0, 0.0
-    for n in range(3):
+    rounds = rounds_for(claims, _HEAVY)
+    for n in range(rounds):
         seconds, failed, used = _race(_append_many, path, each, (n,))
         ours.append(seconds)
         errors += failed
         peak = max(peak, used)
         bare.append(_race(_insert_many, on.path("race.db"), each, durability)[0])
     with Ledger.open(path) as ledger:
-        missing = before + 3 * _PROCESSES * each - errors - ledger.store.head().size
+        missing = before + rounds * _PROCESSES * each - errors - ledger.store.head().size
     return figure(
         "append",
         "append-together",
         f"{_PROCESSES} processes, {_PROCESSES * each} single appends together, {errors} errors, {missing}"
-        " lost; floor: as many processes and bare commits; median of 3 interleaved rounds;"
+        f" lost; floor: as many processes and bare commits; median of {rounds} interleaved rounds;"
         " memory of the largest process",
         claims,
         ours,

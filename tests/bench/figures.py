@@ -72,9 +72,12 @@ def timed(work: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
+_TINY = 1_000  # claims; below them a figure says that the bench runs, and no more
+
+
 def rounds_for(claims: int, heavy: int) -> int:
-    """Three rounds, one where a round is so large (``heavy`` claims or more) that it would take minutes."""
-    return 1 if claims >= heavy else 3
+    """Three rounds; one where a round is so large (``heavy`` claims or more) that it would take minutes, or tiny."""
+    return 3 if _TINY <= claims < heavy else 1
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -15,14 +15,13 @@ from projections.desk import views_folder
 from projections.registry import load
 from projections.views import Views
 from tests.bench import stage
-from tests.bench.figures import Figure, figure, peak_rss_mb
+from tests.bench.figures import Figure, figure, peak_rss_mb, rounds_for
 from tests.bench.replay import SMALL, warm_up
 from tests.bench.stage import Stage
 
 DEFAULT = 10_000
 MEMORY = 50_000
 TIMES = 10
-_ROUNDS = 3
 _HEAVY = 500_000
 
 
@@ -31,7 +30,7 @@ def run(on: Stage, claims: int) -> list[Figure]:
     sizes = (claims, TIMES * claims)
     if sizes[1] >= SMALL:
         warm_up(on)
-    taken = [_replays(on, size, 1 if size >= _HEAVY else _ROUNDS) for size in sizes]
+    taken = [_replays(on, size, min(rounds_for(claims, _HEAVY), rounds_for(size, _HEAVY))) for size in sizes]
     seconds = [min(one[0] for one in rounds) for rounds in taken]
     peaks = [min(one[1] for one in rounds) for rounds in taken]
     between = f"from {sizes[0]:,} to {sizes[1]:,} claims: the exponent, 1 where it grows as the ledger does"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
@@ -45,7 +46,6 @@ class SqliteStore(Audits):
         self.recorder = recorder
         self.where = recorder.where
         self._datastore = datastore
-        self._steps: Stepper | None = None
         self._whole = False  # whether the file was seen to be as long as it says
 
     @classmethod
@@ -84,21 +84,20 @@ class SqliteStore(Audits):
         self.close()
 
     def close(self) -> None:
-        if self._steps is not None:
-            self._steps.close()
+        if stepper := self.__dict__.pop("_stepper", None):
+            stepper.close()
         self._datastore.close()
 
     def _reading(self) -> AbstractContextManager[LedgerCursor]:
         return self._datastore.reading()
 
-    @property
+    @cached_property
     def _stepper(self) -> Stepper | None:
-        if self._steps is None:
-            with suppress(ImportError, OSError):
-                from ledger.store.sqlite.stepping import Stepper
+        with suppress(ImportError, OSError):
+            from ledger.store.sqlite.stepping import Stepper
 
-                self._steps = Stepper(self._datastore.pool.reading_uri(), mapped=self._mapped)
-        return self._steps
+            return Stepper(self._datastore.pool.reading_uri(), mapped=self._mapped)
+        return None
 
     def durability(self) -> tuple[str, str]:
         """Journal mode and synchronous level, in small letters, as SQLite reports them now."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 
 from ledger.errors import FAILED, INTERRUPTED, USAGE, LedgerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import typer
 
@@ -94,6 +95,14 @@ def build(names: Sequence[str], *, listed: bool = False) -> typer.Typer:
     return app
 
 
+@cache
+def _command(*names: str, listed: bool) -> Callable[..., object]:
+    """The same, ready to be called: whoever calls it again in one process need not read its options again."""
+    from typer.main import get_command
+
+    return get_command(build(names, listed=listed))
+
+
 def _nothing() -> None:
     """Stands for a command that is only listed."""
 
@@ -169,7 +178,7 @@ def _run(argv: Sequence[str]) -> int:
     names = [asked] if asked in COMMANDS and not completing else list(COMMANDS)
     try:
         listed = not completing and list(argv) in ([], ["-h"], ["--help"])
-        outcome = build(names, listed=listed)(list(argv), standalone_mode=False, prog_name="claims")
+        outcome = _command(*names, listed=listed)(list(argv), standalone_mode=False, prog_name="claims")
         sys.stdout.flush()
         if outcome == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt

@@ -11,12 +11,19 @@ from types import ModuleType
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 from numba import njit, types
 
 ADDRESS = types.uintp
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 WRITTEN = types.uint8[::1]
 SPANS, NUMBERS = types.int64[:, ::1], types.int64[::1]
+
+
+@njit
+def beyond(address, many):
+    """The address so many bytes further on. numba would add the two as floats, which are exact up to 2**53 alone."""
+    return address + np.uintp(many)
 
 
 def linked(module: ModuleType, functions: Mapping[str, Any]) -> list[Any]:

@@ -14,7 +14,7 @@ import _hashlib
 import numpy as np
 from numba import njit, types
 
-from ledger.compiling import ADDRESS, BYTES, NUMBERS, SPANS, WRITTEN, kept, linked
+from ledger.compiling import ADDRESS, BYTES, NUMBERS, SPANS, WRITTEN, beyond, kept, linked
 
 _CONTEXT = 128
 """Bytes for a SHA256_CTX, which takes 112."""
@@ -53,7 +53,7 @@ def _next(texts, at, end, byte):
     """Where a byte stands next; ``end`` where it does not."""
     if at >= end:
         return end
-    found = _memchr(texts.ctypes.data + at, byte, end - at)
+    found = _memchr(beyond(texts.ctypes.data, at), byte, end - at)
     return end if found == 0 else np.int64(found - texts.ctypes.data)
 
 
@@ -86,8 +86,8 @@ def leaves(texts, spans, digests):
     state, begin, out = context.ctypes.data, texts.ctypes.data, digests.ctypes.data
     for i in range(len(spans)):
         _init(state)
-        _update(state, begin + spans[i, 0] - 1, spans[i, 1] - spans[i, 0] + 1)
-        _final(out + 32 * i, state)
+        _update(state, beyond(begin, spans[i, 0] - 1), spans[i, 1] - spans[i, 0] + 1)
+        _final(beyond(out, 32 * i), state)
 
 
 @kept(types.int64(BYTES, SPANS, BYTES))
@@ -110,7 +110,7 @@ def parents(nodes, digests):
             pair[1 + j] = nodes[64 * i + j]
         _init(state)
         _update(state, begin, 65)
-        _final(out + 32 * i, state)
+        _final(beyond(out, 32 * i), state)
 
 
 @njit
@@ -158,7 +158,7 @@ def named(key, texts, streams, versions, positions, last):
         for k in range(len(context)):
             context[k] = keyed[k]
         _update(state, both.ctypes.data, 16)
-        _update(state, begin + streams[i, 0], streams[i, 1] - streams[i, 0])
+        _update(state, beyond(begin, streams[i, 0]), streams[i, 1] - streams[i, 0])
         _final(out, state)
         total += digest.view(np.uint64)[0]
     return total
@@ -220,7 +220,7 @@ def commitments(texts, states, domain, bodies, sealed, rows):
     for i in range(len(rows)):
         _init(state)
         _update(state, domain.ctypes.data, len(domain))
-        _update(state, begin + sealed[i, 0], sealed[i, 1] - sealed[i, 0])
+        _update(state, beyond(begin, sealed[i, 0]), sealed[i, 1] - sealed[i, 0])
         _final(out, state)
         end = states[rows[i], 1]
         at = _behind_the_actor(texts, states[rows[i], 0], end)

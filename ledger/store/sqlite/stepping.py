@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from ledger.compiling import ADDRESS, NUMBERS, WRITTEN, kept, linked
+from ledger.compiling import ADDRESS, NUMBERS, WRITTEN, beyond, kept, linked
 
 _ROW, _DONE, _OK = 100, 101, 0
 _INTEGER = 1
@@ -85,7 +85,7 @@ def _take_down(statement, kinds, zeros, texts, spans, numbers, most):
             for _ in range(zeros[column]):
                 texts[at] = 0
                 at += 1
-            _copy(texts.ctypes.data + at, begin, length)
+            _copy(beyond(texts.ctypes.data, at), begin, length)
             spans[text, many, 0] = at
             at += length
             spans[text, many, 1] = at
@@ -107,7 +107,7 @@ class _Query:
 
     def __init__(self, statement: Any, columns: str) -> None:
         self.statement = statement
-        self.kinds = np.array([_TYPES[one] for one in columns if one in _TYPES])
+        self.kinds = np.array([_TYPES[one] for one in columns if one in _TYPES], np.int64)
         self.zeros = np.array(
             [before == "0" for before, one in pairwise(f" {columns}") if one in _TYPES], np.int64
         )
@@ -146,7 +146,7 @@ class Stepper:
             raise OSError(f"{uri} cannot be opened")
         _library.sqlite3_busy_timeout(self._database, _ENOUGH)
         # What is read once is best kept near the processor.
-        pragmas = f"trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = {-2048}"
+        pragmas = "trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -2048"
         mapping = f"; PRAGMA mmap_size = {2**62}" if mapped else ""
         _library.sqlite3_exec(self._database, f"PRAGMA {pragmas}{mapping}".encode(), None, None, None)
 

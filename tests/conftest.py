@@ -15,6 +15,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 # A busy machine is no failure of a law: no deadlines. (Where CI is set, hypothesis is also derandomised.)
 settings.register_profile("steady", settings.default, deadline=None, max_examples=40)
 settings.load_profile("steady")
+
+# A run that a shell started in the background ignores Ctrl-C, and so would every command that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Keys that tests make never lie among the user's own; what they sign with does not outlive the run.
 _KEYS = tempfile.TemporaryDirectory(prefix="claims-keys-")

@@ -14,14 +14,14 @@ from tests.faults.disk import Disk, Op
 
 ROOT = Path(__file__).parents[1]
 COUNTS = {
-    "kill": 12,
-    "replay": 4,
-    "power": 120,
+    "kill": 8,
+    "replay": 3,
+    "power": 60,
     "inject": 40,
     "full": 4,
     "flips": 80,
     "misuse": 18,
-    "server": 6,
+    "server": 4,
 }
 
 

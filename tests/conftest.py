@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.servers import Server
 
 # A busy machine is no failure of a law: no deadlines. (Where CI is set, hypothesis is also derandomised.)
-settings.register_profile("steady", settings.default, deadline=None, max_examples=40)
+settings.register_profile("steady", settings.default, deadline=None, max_examples=30)
 settings.load_profile("steady")
 
 # A run that a shell started in the background ignores Ctrl-C, and so would every command that a test interrupts.

@@ -409,6 +409,9 @@ def refilter(c, m, last):
     while i <= last:
         which = used(c, m, i - 1)
         if which < 0:
+            c.at[1] = (
+                i  # so far it is done: whoever makes room goes on from here, however much a stretch needs
+            )
             return False
         forward(
             m,

@@ -26,7 +26,19 @@ from projections.columns.motion import new_motions
 from projections.columns.testimony import Builder
 from projections.credibility import score
 from projections.envelopes.cache import Envelopes
-from tests.projections.worlds import ZERO, Paper, Shelf, World, claim, date, end, laws, moment, told, worlds
+from tests.projections.worlds import (
+    ZERO,
+    Paper,
+    Shelf,
+    World,
+    claim,
+    date,
+    end,
+    laws,
+    moment,
+    told,
+    worlds,
+)
 
 DAYS = range(ZERO - 3, ZERO + 75)
 
@@ -109,7 +121,7 @@ def little_room() -> Iterator[None]:
     tables.motions.cache_clear()
 
 
-@laws(0.5)
+@laws(0.25)
 @given(worlds())
 def test_so_it_is_where_there_is_no_room_for_all_combinations_of_displays(world: World) -> None:
     with little_room():
@@ -185,3 +197,13 @@ def test_what_is_said_of_many_places_on_one_day_is_never_folded_over_two_of_them
         for half, extent in enumerate(("whole", "part") if n % 3 else ("part",))
     ]
     assert_same(World.of(*named, *said).shelf(hashed=True))
+
+
+def test_a_stretch_with_more_combinations_than_there_is_room_for_is_heard_to_its_end() -> None:
+    """What is backdated to before all maps makes every belief behind it anew at once."""
+    maps = [claim(f"map-{n}", state, day + n, f"m{n}-{day}", standing=True, at=moment(day + n, n))
+            for day in range(5, 40, 6) for n, state in enumerate(("UA", "RU", "UA"))]  # fmt: skip
+    maps.sort(key=lambda one: one.at)
+    late = [claim("army", "UA", 2, "late", at=moment(60)), claim("monitor", "RU", 3, "later", at=moment(61))]
+    with little_room():
+        assert_same(World.of(*maps, *late).shelf())

@@ -81,7 +81,7 @@ def test_a_look_up_prints_the_same_bytes_as_the_whole_machinery(built: Path) -> 
         places = list(ledger.directory().places.values())
     answered = 0
     for n, place in enumerate(places):
-        for day in DAYS:
+        for day in (DAYS[n % len(DAYS)], DAYS[(n + 2) % len(DAYS)]):
             named = (place.id, place.name, f" {place.id} ")[n % 3]
             for words in ((day, named), ("--json", day, named, generator.HOT)):
                 found = ask(built, *words)

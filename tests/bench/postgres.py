@@ -35,7 +35,8 @@ _ROUNDS = 5
 _SINGLES = 300
 # Many short turns, so that what others do to disk and processors meanwhile falls on both alike.
 _TURNS, _EACH = 300, 5
-_WRITERS, _TURNS_TOGETHER, _EACH_TOGETHER = 8, 40, 10
+# Turns of eight are long: how they set out together would be much of a short one.
+_WRITERS, _TURNS_TOGETHER, _EACH_TOGETHER = 8, 5, 75
 _BATCH = 10_000
 _IMPORTED = 2_000
 _PLAIN = "CREATE TABLE bench_plain (id bigint PRIMARY KEY, state bytea, body bytea)"

@@ -11,7 +11,7 @@ the same exact day are one testimony with several reports. An imprecise day neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -168,21 +168,41 @@ class Case:
         return self.directory.sources.get(self.directory.source_id(source)) or Source(source)
 
     def without(self, excluded: Callable[[Testimony], bool]) -> Case:
-        """The same case as if the excluded testimony had never been recorded."""
-        kept = [piece for piece in self.testimony if not excluded(piece)]
-        beside = {name: piece for name, piece in self.beside.items() if not excluded(piece)}
+        """The same case had the excluded testimony not been given. Whatever leaned on it leans on what that leaned on:
+        whence a film came stays known."""
+        gone: dict[str, Testimony] = {}
+
+        def stays(piece: Testimony) -> bool:
+            if excluded(piece):
+                gone[piece.id] = piece
+                return False
+            return True
+
+        kept = [piece for piece in self.testimony if stays(piece)]
+        beside = {name: piece for name, piece in self.beside.items() if stays(piece)}
         return Case(
             self.place,
             self.question,
             self.states,
             self.directory,
             self.position,
-            kept,
+            [_leaning_past(piece, gone) for piece in kept],
             self.rulings,
             self.corrections,
-            beside,
+            {name: _leaning_past(piece, gone) for name, piece in beside.items()},
             self.poisoned,
         )
+
+
+def _leaning_past(piece: Testimony, gone: Mapping[str, Testimony]) -> Testimony:
+    """A piece that leans on what is gone, and so on whatever that leaned on."""
+    if gone.keys().isdisjoint(piece.based_on):
+        return piece
+    leant = list(piece.based_on)
+    for one in leant:  # which grows meanwhile
+        if one in gone:
+            leant += [more for more in gone[one].based_on if more not in leant and more != piece.id]
+    return replace(piece, based_on=tuple(leant))
 
 
 def states_of(directory: Directory, question: str) -> States:

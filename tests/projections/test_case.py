@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from projections.belief.base import UNKNOWN
+from projections.belief.tally import TALLY, judge
 from projections.case import Testimony as Piece
 from tests.projections.worlds import ZERO, Shelf, Told, World, claim, date, end, moment, told
 
@@ -430,6 +431,25 @@ def test_evidence_that_leans_on_other_evidence_falls_with_it_and_takes_its_claim
     for place in ("hamlet", "village", "town"):
         assert one.judge(8, place=place).believed != UNKNOWN, place
         assert one.judge(9, place=place).believed == UNKNOWN, place
+
+
+@pytest.mark.parametrize("fate", ["doubted", "voided"])
+def test_what_leans_on_evidence_left_out_still_leans_on_what_that_leaned_on(fate) -> None:
+    ends = {
+        "doubted": claim("blogger", None, 1, "doubt", act="doubts", target="#film"),
+        "voided": told("evidence-voided", "void", target="#film", ruled=date(9)),
+    }
+    cut_out = {"source": "witness", "place": "town", "state": "UA", "said": date(2), "based_on": ["#film"]}
+    one = shelf(
+        film(),
+        told("evidence-reported", "cut", **cut_out),
+        claim("monitor", "UA", 3, based_on=["#cut"]),
+        ends[fate],
+    )
+    left = one.case("town").without(lambda piece: piece.source == "witness")
+    direct = shelf(film(), claim("monitor", "UA", 3, based_on=["#film"]), ends[fate])
+    assert judge(left, TALLY, ZERO + 20, end(20)) == direct.judge(20)
+    assert direct.p("UA", 20) < shelf(film(), claim("monitor", "UA", 3, based_on=["#film"])).p("UA", 20)
 
 
 def test_a_later_report_that_leans_on_voided_evidence_does_not_unsay_the_first() -> None:

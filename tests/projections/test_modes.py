@@ -10,6 +10,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,13 @@ def test_only_the_newest_of_what_was_compiled_before_is_kept(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
 
 
+@pytest.fixture
+def unloaded(monkeypatch) -> None:
+    """Nothing is loaded: where a kernel is, later tests of this process would take it for compiled, and compile it."""
+    monkeypatch.setattr(modes, "kernel", lambda compiled: SimpleNamespace(compiled=compiled))
+
+
+@pytest.mark.usefixtures("unloaded")
 @pytest.mark.parametrize(("wanted", "compiled"), [("plain", False), ("compiled", True)])
 def test_the_environment_chooses_the_mode(monkeypatch, wanted, compiled) -> None:
     monkeypatch.setenv("CLAIMS_KERNEL", wanted)
@@ -90,6 +98,7 @@ def test_the_environment_chooses_the_mode(monkeypatch, wanted, compiled) -> None
     assert modes.chosen(10**9).compiled is compiled
 
 
+@pytest.mark.usefixtures("unloaded")
 def test_a_small_ledger_is_not_worth_compiling_for(monkeypatch) -> None:
     monkeypatch.delenv("CLAIMS_KERNEL", raising=False)
     assert modes.chosen(10).compiled is False

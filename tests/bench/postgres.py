@@ -36,7 +36,7 @@ _SINGLES = 300
 # Many short turns, so that what others do to disk and processors meanwhile falls on both alike.
 _TURNS, _EACH = 300, 5
 # Turns of eight are long: how they set out together would be much of a short one.
-_WRITERS, _TURNS_TOGETHER, _EACH_TOGETHER = 8, 5, 75
+_WRITERS, _TURNS_TOGETHER, _EACH_TOGETHER = 8, 5, 150
 _BATCH = 10_000
 _IMPORTED = 2_000
 _PLAIN = "CREATE TABLE bench_plain (id bigint PRIMARY KEY, state bytea, body bytea)"
@@ -149,7 +149,7 @@ def _single(path: Path, store: PostgresStore, raw: psycopg.Connection[Any], clai
 
 def _eight(path: Path, store: PostgresStore, server: Server, claims: int) -> Figure:
     """The same by eight processes at once."""
-    each, turns = _EACH_TOGETHER, min(_TURNS_TOGETHER, max(3, claims // 100))
+    each, turns = min(_EACH_TOGETHER, max(20, claims // 100)), min(_TURNS_TOGETHER, max(3, claims // 100))
     ours, bare = race(path, store.place, server, writers=_WRITERS, each=each, rounds=turns)
     what = (
         f"the same by {_WRITERS} processes at once: 0 lost, 0 gaps in {_WRITERS * each * turns:,} events; floor: as many"

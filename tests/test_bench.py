@@ -74,6 +74,20 @@ def test_the_bench_of_many_workers_compares_one_with_two(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir()), "temporary files were left behind"
 
 
+def test_the_bench_of_a_server_compares_with_bare_work_on_it(tmp_path: Path) -> None:
+    done = bench(tmp_path, "postgres", "--claims", "120", "--json")
+    assert done.returncode == 0, done.stderr
+    about, *measured = json.loads(done.stdout)
+    assert f"seed {generator.SEED}" in about["what"]
+    names = ("bulk", "read", "append", "append-eight", "import", "append-signed")
+    assert [figure["row"] for figure in measured] == [f"postgres-{name}" for name in names]
+    for figure in measured:
+        assert "floor: " in figure["what"]
+        assert figure["ratio"] == pytest.approx(figure["seconds"] / figure["floor"], rel=0.01, abs=0.01)
+    assert "0 lost, 0 gaps in 480 events" in measured[3]["what"]
+    assert not list(tmp_path.iterdir()), "temporary files were left behind"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -139,6 +139,26 @@ def test_readers_take_it_and_only_the_owner_shares(team: Team, not_made: Callabl
         team.as_somebody(*ASKED, url=url)
 
 
+def test_what_was_shared_before_there_were_roles_goes_to_the_owner_with_the_ledger(
+    team: Team, server: Server, not_made: Callable[[], None]
+) -> None:
+    early, other = server.schema(), server.schema()
+    for url in (early, other):
+        team.claims.run("demo", url)
+        team.as_somebody("replay", "--share", "--json", url=url)
+    prefix = Place.parse(early).schema
+    team.claims.run("init", early, "--roles", prefix)
+    anna = team.person(f"{prefix}_reader", f"{prefix}-anna").replace(Place.parse(team.url).schema, prefix)
+    with server.connect() as raw:
+        owners = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s"
+        names = [shelf.schema_of(Place.parse(url), sharing._mark(TALLY)) for url in (early, other)]
+        [mine], [theirs] = (raw.execute(owners, (name,)).fetchone() or ("none",) for name in names)
+    assert (mine, theirs) == (f"{prefix}_owner", "postgres")
+    not_made()
+    for url in (early, anna):
+        team.as_somebody(*ASKED, url=url)
+
+
 def test_an_owner_who_may_not_make_schemas_is_told_so_before_the_work(team: Team) -> None:
     prefix = Place.parse(team.url).schema
     team.claims.run("init", team.url, "--roles", prefix)

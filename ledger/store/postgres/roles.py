@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ledger.errors import Usage
+from ledger.store.postgres import shelf
 from ledger.store.postgres.errors import translate
 from ledger.store.postgres.pool import LedgerDatastore
 from ledger.store.postgres.schema import TABLES
@@ -61,6 +62,10 @@ def make(server: Server, roles: Roles, *, timeout: float) -> None:
                 there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
                 if there is None:
                     connection.execute(f'CREATE ROLE "{name}" NOLOGIN')
+            connection.execute(
+                f'GRANT "{roles.owner}" TO CURRENT_USER'
+            )  # who gives a thing away must be one who gets it
+            shelf.hand_over(connection, server.schema, roles.owner, (roles.reader, roles.appender))
             for statement in _statements(server.schema, roles):
                 connection.execute(statement)
             connection.execute("COMMIT")
@@ -79,7 +84,6 @@ def _statements(schema: str, roles: Roles) -> list[str]:
         f'GRANT SELECT ON {tables} TO "{roles.reader}", "{roles.appender}"',
         f'GRANT INSERT ON {", ".join(_INSERTED)} TO "{roles.appender}"',
         f'GRANT UPDATE (size, frontier, recorded, marks) ON ledger_head TO "{roles.appender}"',
-        f'GRANT "{roles.owner}" TO CURRENT_USER',  # who gives a thing away must be one of those who get it
         f'ALTER SCHEMA "{schema}" OWNER TO "{roles.owner}"',
         *(f'ALTER TABLE {table} OWNER TO "{roles.owner}"' for table in TABLES),
         *(f'ALTER FUNCTION {name}() OWNER TO "{roles.owner}"' for name in ("ledger_refuse", "ledger_grow")),

@@ -7,6 +7,7 @@ passed over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -42,6 +43,12 @@ _READERS = (
     "SELECT DISTINCT CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END "
     "FROM pg_class c CROSS JOIN aclexplode(c.relacl) a "
     "WHERE c.oid = 'stored_events'::regclass AND a.privilege_type = 'SELECT'"
+)
+#: Schemas of the ledger's owner by their names, and their tables.
+_KEPT = (
+    "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r' "
+    "WHERE n.nspowner = (SELECT nspowner FROM pg_namespace WHERE nspname = %s) AND n.nspname ~ %s "
+    "AND obj_description(n.oid, 'pg_namespace') IS NOT NULL"
 )
 _COLUMNS = (
     "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = "
@@ -131,6 +138,24 @@ def _fill(connection: LedgerConnection, name: sql.Identifier, table: Table, wher
                 if any(isinstance(value, str) and "\0" in value for value in row):
                     raise LedgerError(_NUL, where=where, remedy="It stays on this machine")
                 copy.write_row(row)
+
+
+def hand_over(connection: LedgerConnection, schema: str, owner: str, readers: Sequence[str]) -> None:
+    """Give what a ledger's owner keeps beside it to another owner, who is about to get the ledger, and let ``readers`` read
+    it. Where the ledger's name is too long to be told by theirs, they stay as they are, and are passed over until they are
+    put there again."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        found = cursor.execute(_KEPT, (schema, f"^{re.escape(schema)}_view_[0-9a-f]{{12}}$")).fetchall()
+        for name in {name for name, _ in found}:
+            whom = [sql.Identifier(one) for one in (name, owner)]
+            cursor.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(*whom))
+            for table in (table for where, table in found if where == name and table is not None):
+                cursor.execute(
+                    sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(name, table), whom[1])
+                )
+            who = sql.SQL(", ").join(map(sql.Identifier, readers))
+            cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(whom[0], who))
+            cursor.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(whom[0], who))
 
 
 class Shelf:

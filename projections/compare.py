@@ -20,13 +20,13 @@ from projections.belief.attribution import Difference, Share
 from projections.belief.base import jsonable
 from projections.belief.labels import States
 from projections.belief.tally import end_of
+from projections.beliefs import Beliefs
 from projections.case import Testimony, day_of, states_of
 from projections.compare_intervals import Interval, by_size, totals
 from projections.compare_logics import Logics, Side
 from projections.compare_times import Times
 from projections.desk import Desk, Without
 from projections.registry import Loaded
-from projections.views import Beliefs
 
 if TYPE_CHECKING:
     from projections.hypothetical import Supposing

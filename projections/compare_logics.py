@@ -24,13 +24,13 @@ from projections.belief.labels import States
 from projections.belief.motion import TINY
 from projections.belief.paths import Days, Diagonal, Rows, judged, parting
 from projections.belief.tally import diagonal, end_of
+from projections.beliefs import Beliefs
 from projections.blobs import Knot
 from projections.case import Case, day_of, states_of
 from projections.compare_intervals import Found, Interval, differing
 from projections.desk import Desk, Without
 from projections.neighbours import Around, Kept
 from projections.registry import Loaded
-from projections.views import Beliefs
 
 #: Knots of neighbours that are kept at once, for the next place.
 _KNOTS = 500_000

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ledger.errors import Usage
 from projections import compare_grades as grades
+from projections.beliefs import Beliefs
 from projections.case import Case, states_of
 from projections.compare_logics import Logics, Side, recorded
 from projections.desk import Without
 from projections.hypothetical import Supposing
-from projections.views import Beliefs
 
 
 class Supposition(Logics):

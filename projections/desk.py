@@ -24,11 +24,12 @@ from ledger.integrity.tree import Frontier
 from ledger.places import Location, Server
 from ledger.places import beside as beside_of
 from projections import sharing
+from projections.beliefs import Beliefs
 from projections.case import Case, Testimony
 from projections.record import Record
 from projections.redating import Redated, corrected, redated
 from projections.registry import Loaded, load, promoted
-from projections.views import Beliefs, Progress, Views
+from projections.views import Progress, Views
 
 if TYPE_CHECKING:
     from projections.hypothetical import Supposing

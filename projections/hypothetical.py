@@ -29,7 +29,8 @@ from projections.desk import Clocks, Desk
 from projections.envelopes import shape
 from projections.envelopes.reading import ENTRIES, FATES
 from projections.neighbours import Around
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 
 
 class Supposing(Desk):

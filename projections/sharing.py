@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from ledger.store.postgres.shelf import Shelf, Table
     from projections.registry import Loaded
-    from projections.views import Progress, View
+    from projections.view import View
+    from projections.views import Progress
 
 #: Tables of a view, but for what marks one that is being made.
 _TABLES = ("meta", "quarantine", "spot", "score", "estimate", "choked", "unscored", "spelling", "redated")

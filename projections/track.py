@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from projections.beliefs import scores_of
 from projections.compare_logics import recorded
 from projections.credibility import Score
 from projections.desk import Desk
 from projections.making import Maker
-from projections.views import scores_of
 
 
 def scores(desk: Desk, question: str, known: int) -> dict[str, Score]:

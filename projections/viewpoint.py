@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from projections.belief.assembly import Assembly
 from projections.belief.paths import Days, Diagonal, Rows, judged, known_by
 from projections.belief.tally import end_of
+from projections.beliefs import Beliefs
 from projections.case import states_of
 from projections.desk import Desk
 from projections.neighbours import Around
 from projections.registry import Loaded
-from projections.views import Beliefs
 
 Indices = NDArray[np.intp]
 

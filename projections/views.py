@@ -15,12 +15,12 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
@@ -28,19 +28,29 @@ from ledger.book import Ledger
 from ledger.clocks import instant_key
 from ledger.codec import Recorded, decode
 from ledger.directory import Directory
-from ledger.errors import Locked, ReplayDue, Usage, WriteFailed
-from projections import blobs, lookup, overdue
+from ledger.errors import ReplayDue, Usage, WriteFailed
+from projections import lookup, overdue
 from projections.anchor import Anchor, anchored, fits
 from projections.belief.base import Logic
-from projections.blobs import Knot
-from projections.credibility import Score
+from projections.beliefs import Beliefs
 from projections.engine import Projection, Quarantined, fold_leaves
 from projections.envelopes import shape
 from projections.envelopes.cache import Damaged, Envelopes
-from projections.making import Made, Maker, Spot, Workshop, reshapes, touched_by
+from projections.making import Made, Maker, Workshop, reshapes, touched_by
 from projections.record import Record
 from projections.registry import Loaded, fingerprint
 from projections.tails import Kept, earliest, tail_of
+from projections.view import (
+    BELIEFS,
+    Stamp,
+    View,
+    alone_at,
+    candidate_at,
+    file_at,
+    file_name,
+    spool_of,
+    taught,
+)
 
 if TYPE_CHECKING:
     from projections.belief.voices import Learnt
@@ -52,170 +62,7 @@ T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """(what, done, of) while something long is under way."""
 
-_META = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS quarantine (
-  position INTEGER NOT NULL, entry TEXT NOT NULL, error TEXT NOT NULL,
-  PRIMARY KEY (position, entry)) STRICT, WITHOUT ROWID;
-"""
-
-_BELIEFS = (
-    """
-CREATE TABLE IF NOT EXISTS spot (
-  n INTEGER PRIMARY KEY, place TEXT NOT NULL, question TEXT NOT NULL, knots INTEGER NOT NULL,
-  first INTEGER, due INTEGER, data BLOB NOT NULL, UNIQUE (place, question)) STRICT;
-CREATE INDEX IF NOT EXISTS spot_due ON spot (due) WHERE due IS NOT NULL;
-CREATE TABLE IF NOT EXISTS score (
-  place TEXT NOT NULL, question TEXT NOT NULL, sources TEXT NOT NULL, counts BLOB NOT NULL,
-  PRIMARY KEY (place, question)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS estimate (
-  question TEXT NOT NULL, known INTEGER NOT NULL, position INTEGER NOT NULL, heard INTEGER NOT NULL,
-  temperature REAL NOT NULL, voices TEXT NOT NULL, shape TEXT NOT NULL, logs BLOB NOT NULL, rates BLOB NOT NULL,
-  PRIMARY KEY (question, known)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS choked (
-  place TEXT NOT NULL, question TEXT NOT NULL,
-  position INTEGER NOT NULL, entry TEXT NOT NULL, error TEXT NOT NULL,
-  PRIMARY KEY (place, question, position, entry)) STRICT, WITHOUT ROWID;
-"""
-    + overdue.TABLE
-)
-
-#: Spots of which the bytes are open at the same time: SQLite looks at all that are open to open one more.
-_AT_ONCE = 100
-
 _FOLDED = "CREATE TABLE IF NOT EXISTS folded (one INTEGER PRIMARY KEY CHECK (one = 1), state BLOB) STRICT;"
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """How far a view has come in whose ledger, and the fingerprint of the logic that made it; ``given`` marks
-    parameters of a user's own."""
-
-    anchor: Anchor
-    fingerprint: str
-    path: Path = Path()
-    given: str = ""
-
-    @property
-    def position(self) -> int:
-        return self.anchor.position
-
-    @property
-    def logic(self) -> str:
-        """``NAME@VERSION`` of the logic that made it."""
-        return self.path.name.partition("+")[0]
-
-
-class View:
-    """One view file: its connection, stamp and quarantine."""
-
-    def __init__(self, path: Path, schema: str) -> None:
-        self.path = path
-        self.db = sqlite3.connect(path, isolation_level=None, timeout=60.0)
-        self.db.execute("PRAGMA cache_size = -65536")
-        self.db.execute("PRAGMA synchronous = OFF")  # what a power cut damages is made again
-        self.db.executescript(_META + schema)
-        self._file = _file(path)
-
-    def in_place(self) -> bool:
-        """Whether the open file is still the one of that name: others may have moved a newer one there."""
-        return _file(self.path) == self._file
-
-    def close(self) -> None:
-        self.db.close()
-
-    def stamp(self) -> Stamp | None:
-        meta = dict(self.db.execute("SELECT name, value FROM meta"))
-        if "position" not in meta:
-            return None
-        at = Anchor(meta["ledger"], int(meta["position"]), meta["leaf"], meta.get("roots", ""))
-        return Stamp(at, meta["fingerprint"], self.path, meta.get("given", ""))
-
-    def put_stamp(self, stamp: Stamp) -> None:
-        values = {
-            "ledger": stamp.anchor.ledger,
-            "position": str(stamp.position),
-            "leaf": stamp.anchor.leaf,
-            "roots": stamp.anchor.roots,
-            "fingerprint": stamp.fingerprint,
-            "given": stamp.given,
-        }
-        self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(values.items()))
-
-    def begun(self, stamp: Stamp) -> bool:
-        """Whether a candidate was begun for just this stamp, so that its making can go on."""
-        meta = dict(self.db.execute("SELECT name, value FROM meta"))
-        return meta.get("building") == pinned(stamp)
-
-    def begin(self, stamp: Stamp) -> None:
-        """Note what a candidate is made for."""
-        with self.transaction():
-            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('building', ?)", (pinned(stamp),))
-            self.finish(0)
-
-    def finished(self) -> int:
-        """How many jobs of a candidate are done."""
-        row = self.db.execute("SELECT value FROM meta WHERE name = 'finished'").fetchone()
-        return int(row[0]) if row else 0
-
-    def finish(self, jobs: int | None) -> None:
-        """Note how many jobs are done; None: all of them, and it is no candidate any more."""
-        if jobs is None:
-            self.db.execute("DELETE FROM meta WHERE name IN ('building', 'finished')")
-        else:
-            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('finished', ?)", (str(jobs),))
-
-    def put(self, made: Made) -> None:
-        """Rows that were made, in order, inside whoever's transaction."""
-        self.db.executemany(
-            "INSERT INTO spot (place, question, knots, first, due, data) VALUES (?, ?, ?, ?, ?, ?)",
-            made.spots,
-        )
-        self.db.executemany("INSERT INTO score VALUES (?, ?, ?, ?)", made.scores)
-        self.choke(made.bad)
-
-    def choke(self, bad: Iterable[tuple[str, str, int, str, str]]) -> None:
-        """Quarantine entries of places."""
-        self.db.executemany("INSERT OR REPLACE INTO choked VALUES (?, ?, ?, ?, ?)", bad)
-
-    def seal(self, strange: Iterable[tuple[str, str, int, str, str]], stamp: Stamp) -> None:
-        """A candidate is whole: what there is no place for, and its stamp."""
-        self.choke(strange)
-        self.finish(None)
-        self.put_stamp(stamp)
-
-    @cached_property
-    def learnt(self) -> Learnt:
-        """The estimates it was judged by. Read once: they never change, and tables made of them are known by them."""
-        from projections import lessons
-
-        return lessons.load(self.db)
-
-    def quarantine(self, bad: Iterable[Quarantined]) -> None:
-        self.db.executemany(
-            "INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)",
-            [(one.position, one.entry, one.error) for one in bad],
-        )
-
-    def quarantined(self) -> list[Quarantined]:
-        return [Quarantined(*row) for row in self.db.execute("SELECT * FROM quarantine ORDER BY 1, 2")]
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        try:
-            self.db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise Locked(
-                f"the view is being rebuilt by another process ({error})",
-                where=str(self.path),
-                remedy="try again when it is done",
-            ) from None
-        try:
-            yield
-            self.db.execute("COMMIT")
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
 
 
 class Views:
@@ -262,7 +109,7 @@ class Views:
 
     def _opened_cache(self) -> Envelopes:
         path = self.root / f"envelopes@{shape.VERSION}.db"
-        if self._cache is not None and _file(path) != self._cache_file:
+        if self._cache is not None and file_at(path) != self._cache_file:
             self._cache = None  # and not closed: a record may still be read from it
         if self._cache is None:
             self._folder()
@@ -270,7 +117,7 @@ class Views:
                 self._cache = Envelopes(path)
             except sqlite3.OperationalError as error:
                 raise self._unwritable(error) from None
-            self._cache_file = _file(path)
+            self._cache_file = file_at(path)
         return self._cache
 
     def _reading_progress(self, done: int, of: int) -> None:
@@ -296,7 +143,7 @@ class Views:
     def _caught_up_beliefs(self, loaded: Loaded, head: int, directory: Directory, replay: bool) -> Beliefs:
         name = file_name(loaded)
         path = self.root / name
-        view = self._view(name, _BELIEFS) if path.is_file() else None
+        view = self._view(name, BELIEFS) if path.is_file() else None
         stamp = view.stamp() if view else None
         if stamp is None and not replay:
             for other in self._others(loaded):
@@ -331,11 +178,11 @@ class Views:
         def fit(anchor: Anchor) -> bool:
             return fits(anchor, self.ledger.store, self._id(), head)
 
-        if not self.shared.fetch(loaded, path, lambda part: View(part, _BELIEFS), fit, self.progress):
+        if not self.shared.fetch(loaded, path, lambda part: View(part, BELIEFS), fit, self.progress):
             return None
         if path.name in self._open:
             self._open.pop(path.name).close()
-        return self._view(path.name, _BELIEFS)
+        return self._view(path.name, BELIEFS)
 
     def share(self, loaded: Loaded) -> str:
         """Keep the view of a logic on the ledger's server; the name of its schema there. Raises ``LedgerError``."""
@@ -371,7 +218,7 @@ class Views:
         others = self._others(loaded)
         path = others[0].path if others else self.root / file_name(loaded)
         aside = path.with_name(f".{path.name}.before.{os.getpid()}")
-        stamp = self._view(path.name, _BELIEFS).stamp() if path.is_file() else None
+        stamp = self._view(path.name, BELIEFS).stamp() if path.is_file() else None
         if stamp is None:
             yield None
             return
@@ -379,7 +226,7 @@ class Views:
         if stamp.fingerprint == loaded.fingerprint and (mark is None or mark.position <= stamp.position):
             self._score(self._open[path.name], taught(loaded, self._open[path.name]))
         shutil.copyfile(path, aside)
-        view = View(aside, _BELIEFS)
+        view = View(aside, BELIEFS)
         try:
             yield Beliefs(view, taught(loaded, view))
         finally:
@@ -569,9 +416,9 @@ class Views:
     ) -> View:
         """Build beside, then move into place. What a crash or Ctrl-C left half made is gone on with."""
         self._folder()
-        with _alone(path.with_name(f".{path.name}.lock")) as alone:
+        with alone_at(path.with_name(f".{path.name}.lock")) as alone:
             candidate = path.with_name(f".{path.name}.{'part' if alone else os.getpid()}")
-            view = _candidate(candidate, goal)
+            view = candidate_at(candidate, goal)
             try:
                 if self.cluster is None:
                     self._all(view, maker(), loaded, goal)
@@ -591,7 +438,7 @@ class Views:
                     candidate.unlink(missing_ok=True)
                     spool_of(candidate).unlink(missing_ok=True)
                 raise
-        return View(path, _BELIEFS)
+        return View(path, BELIEFS)
 
     def _events(self, position: int, head: int, what: str) -> Iterator[Recorded]:
         total = head - position
@@ -639,189 +486,6 @@ def _saved(projection: Projection[object], state: object) -> bytes:
 
 def _redated(maker: Maker) -> Callable[[int], list[str]]:
     return lambda after: lookup.redated(maker.directory, maker.envelopes, after)
-
-
-def taught(loaded: Loaded, view: View) -> Loaded:
-    """A logic with what its view has learnt; any other as it is."""
-    if not loaded.logic.learns:
-        return loaded
-    return replace(loaded, logic=replace(loaded.logic, learnt=view.learnt))
-
-
-def file_name(loaded: Loaded) -> str:
-    """The file of a logic's view: versions stand side by side under name, version and fingerprint."""
-    return f"{loaded.logic.id}+{loaded.fingerprint[:12]}.db"
-
-
-def pinned(stamp: Stamp) -> str:
-    at = stamp.anchor
-    return f"{at.ledger} {at.position} {at.leaf} {stamp.fingerprint}"
-
-
-def _candidate(path: Path, stamp: Stamp) -> View:
-    """A view under construction: the one left behind for the same stamp, else an empty one."""
-    try:
-        view = View(path, _BELIEFS)
-        if view.begun(stamp):
-            return view
-        view.close()
-    except sqlite3.DatabaseError:
-        pass
-    path.unlink(missing_ok=True)
-    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-    view = View(path, _BELIEFS)
-    view.begin(stamp)
-    return view
-
-
-def spool_of(candidate: Path) -> Path:
-    """Where a cluster keeps what its workers made until all of it is there."""
-    return candidate.with_name(f"{candidate.name}.spool")
-
-
-def _file(path: Path) -> tuple[int, int] | None:
-    """Which file stands under a name; None: no file."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether no other process is at it; it is ours until the block ends. Where a lock cannot be had at all
-    (no such locks on the system) we are taken not to be alone, and nothing is gone on with."""
-    try:
-        import fcntl
-    except ImportError:
-        yield False
-        return
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
-
-
-class Beliefs:
-    """Look-ups in one logic's view. ``score`` makes the scores that it was left without."""
-
-    def __init__(self, view: View, loaded: Loaded, score: Callable[[], None] = lambda: None) -> None:
-        self._view = view
-        self.loaded = loaded
-        self.score = score
-        view.db.execute("PRAGMA mmap_size = 1073741824")  # a look-up reads a little here and there
-
-    @property
-    def logic(self) -> Logic:
-        return self.loaded.logic
-
-    def _data(self, place: str, question: str) -> blobs.Bytes | None:
-        found = self._view.db.execute(
-            "SELECT n FROM spot WHERE place = ? AND question = ?", (place, question)
-        ).fetchone()
-        if found is None:
-            return None
-        return self._blob(found[0])
-
-    def _blob(self, n: int) -> blobs.Bytes:
-        return cast(blobs.Bytes, self._view.db.blobopen("spot", "data", n, readonly=True))
-
-    def knot(self, place: str, question: str, day: int) -> Knot | None:
-        """The knot that answers for a day; None before anything was known."""
-        data = self._data(place, question)
-        return _knot(data, day) if data else None
-
-    def sweep(
-        self, question: str, day: int, before: int, places: Container[str]
-    ) -> tuple[list[str], list[int | None], blobs.Sweep, dict[int, Knot | None]] | None:
-        """What is known then of many places: of which, their ``first_day``, their knots as ``blobs.sweep`` gives
-        them, and by index the knots of those that it leaves alone. Places of which nothing was said are left
-        out; None where that leaves none."""
-        db = self._view.db
-        db.execute("BEGIN")  # locked once, and not for each of the blobs
-        try:
-            sql = "SELECT n, place, first FROM spot WHERE question = ?"
-            spots = [one for one in db.execute(sql, (question,)).fetchall() if one[1] in places]
-            if not spots:
-                return None
-            swept = blobs.joined(self._swept([one[0] for one in spots], day, before))
-            alone = {n: _knot(self._blob(spots[n][0]), day) for n in swept.alone}
-        finally:
-            db.execute("COMMIT")
-        return [one[1] for one in spots], [one[2] for one in spots], swept, alone
-
-    def _swept(self, spots: list[int], day: int, before: int) -> Iterator[blobs.Sweep]:
-        for at in range(0, len(spots), _AT_ONCE):
-            yield blobs.sweep([self._blob(n) for n in spots[at : at + _AT_ONCE]], day, before)
-
-    def knots(self, place: str, question: str) -> list[Knot]:
-        """All knots of a place, in order."""
-        data = self._data(place, question)
-        return list(blobs.Spot(data).all()) if data else []
-
-    def first_day(self, place: str, question: str) -> int | None:
-        """The first day that anything recorded speaks of; None where nothing does."""
-        row = self._view.db.execute(
-            "SELECT first FROM spot WHERE place = ? AND question = ?", (place, question)
-        ).fetchone()
-        return row[0] if row else None
-
-    def spots(self, question: str | None = None) -> list[Spot]:
-        """Every place with knots, in order of id."""
-        found = self._view.db.execute("SELECT place, question FROM spot WHERE knots > 0 ORDER BY 1, 2")
-        return [(place, asked) for place, asked in found if question in (None, asked)]
-
-    def scores(self) -> dict[str, Score]:
-        """Source → score over all places and questions, at the view's position."""
-        self.score()
-        return scores_of(self._view.db.execute("SELECT sources, counts FROM score ORDER BY place, question"))
-
-    def scored(self, question: str) -> Iterator[tuple[str, str, bytes]]:
-        """(place, sources, counts) of every place on one question, in order of place."""
-        self.score()
-        sql = "SELECT place, sources, counts FROM score WHERE question = ? ORDER BY place"
-        yield from self._view.db.execute(sql, (question,))
-
-    def due(self, known: int) -> list[str]:
-        """Places of which scores are other ones by a moment although nothing was recorded since."""
-        self.score()
-        found = self._view.db.execute(
-            "SELECT DISTINCT place FROM spot WHERE due <= ? ORDER BY place", (known,)
-        )
-        return [place for (place,) in found]
-
-    def quarantined(self) -> list[Quarantined]:
-        """What could not be read, or what the logic raised on, by position."""
-        rows = self._view.db.execute("SELECT DISTINCT position, entry, error FROM choked ORDER BY 1, 2, 3")
-        return [Quarantined(*row) for row in rows]
-
-
-def _knot(data: blobs.Bytes, day: int) -> Knot | None:
-    spot = blobs.Spot(data)
-    n = spot.find(day)
-    return spot.knot(n) if n >= 0 else None
-
-
-def scores_of(rows: Iterable[tuple[str, bytes]]) -> dict[str, Score]:
-    """Scores of many spots added up, by source in order of its id."""
-    import numpy as np
-
-    width = len(Score.__slots__)
-    names: dict[str, int] = {}
-    index: list[int] = []
-    counts: list[bytes] = []
-    for sources, blob in rows:
-        for name in orjson.loads(sources):
-            index.append(names.setdefault(name, len(names)))
-        counts.append(blob)
-    table = np.frombuffer(b"".join(counts), "<i4").reshape(-1, width)
-    totals = np.zeros((len(names), width), np.int64)
-    np.add.at(totals, np.array(index, np.int64), table)
-    return {name: Score(*totals[names[name]].tolist()) for name in sorted(names)}
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,8 @@ from projections.making import Maker, jobs
 from projections.registry import Loaded
 
 if TYPE_CHECKING:
-    from projections.views import Progress, Stamp, View, Views
+    from projections.view import Stamp, View
+    from projections.views import Progress, Views
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,12 @@ def _registry(views: Views, upto: int) -> tuple[tuple[int, bytes, bytes], ...]:
 
 
 def _pinned(goal: Stamp) -> str:
-    from projections.views import pinned
+    from projections.view import pinned
 
     return pinned(goal)
 
 
 def _beside(candidate: Path) -> Path:
-    from projections.views import spool_of
+    from projections.view import spool_of
 
     return spool_of(candidate)

@@ -14,7 +14,8 @@ from projections.belief.params import Row
 from projections.commands import common as asking
 from projections.desk import views_folder
 from projections.registry import fingerprint, installed, load
-from projections.views import Stamp, Views
+from projections.view import Stamp
+from projections.views import Views
 from projections.voicing import voices
 
 COLUMNS = ("logic", "fingerprint", "status", "view", "position", "behind", "code", "summary")

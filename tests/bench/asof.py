@@ -10,7 +10,7 @@ from typing import Any
 from ledger.clocks import iso
 from projections.answers import as_of
 from projections.desk import Desk, views_folder
-from projections.views import file_name
+from projections.view import file_name
 from tests.bench import generator, stage
 from tests.bench.figures import Figure, figure, forget_peak, peak_rss_mb, percentile, timed
 from tests.bench.stage import Stage

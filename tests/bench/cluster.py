@@ -25,7 +25,8 @@ from projections.cluster.rebuild import Cluster
 from projections.cluster.tasks import Order, Result, Task
 from projections.lessons import Ask
 from projections.registry import load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests.bench import stage
 from tests.bench.figures import Figure, figure, rounds_for, timed
 from tests.bench.replay import SMALL, warm_up

@@ -36,7 +36,8 @@ from projections.cluster.tasks import Order, Result, Task, judge
 from projections.envelopes.shape import EVIDENCE_KINDS
 from projections.lessons import Ask
 from projections.registry import Loaded, load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests import clusters
 from tests.bench import generator
 from tests.bench.stage import batched, empty

@@ -30,7 +30,8 @@ from projections.columns.testimony import Families
 from projections.learning.slots import slot_of
 from projections.lessons import Ask
 from projections.registry import Loaded, load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests import clusters
 from tests.bench import generator
 from tests.bench.stage import batched, empty

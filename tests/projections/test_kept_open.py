@@ -17,7 +17,8 @@ from ledger.codec import Recorded, decode
 from ledger.directory import Directory
 from ledger.events import BY_NAME
 from projections.registry import Loaded, load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests.projections.worlds import (
     Menu,
     Paper,

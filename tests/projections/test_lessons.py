@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from projections.belief.hmm import HMM
 from projections.belief.params import Params
 from projections.belief.tally import TALLY, end_of, judge, read_knot
+from projections.beliefs import Beliefs
 from projections.learning.schedule import turns
 from projections.registry import Loaded, fingerprint
-from projections.views import Beliefs
 from tests.projections.test_laws import SWAPPED, known_of, mirrored, text
 from tests.projections.worlds import (
     DAYS,

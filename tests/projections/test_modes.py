@@ -18,7 +18,8 @@ from ledger.book import Ledger
 from projections.columns import modes
 from projections.envelopes.shape import VERSION
 from projections.registry import load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests.bench import generator
 from tests.bench.stage import batched, empty
 from tests.projections.worlds import scores_in

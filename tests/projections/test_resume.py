@@ -19,7 +19,8 @@ import pytest
 
 from ledger.book import Ledger
 from projections.registry import load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests.bench import generator
 from tests.bench.stage import batched, empty
 from tests.copies import copy_ledger

@@ -18,7 +18,8 @@ from ledger.store.postgres import shelf
 from projections import sharing
 from projections.desk import Desk
 from projections.registry import load
-from projections.views import Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests.conftest import CommandLine
 from tests.servers import Server
 

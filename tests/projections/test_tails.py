@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from ledger.book import Ledger
 from ledger.clocks import instant_key
+from projections.beliefs import Beliefs
 from projections.registry import Loaded
 from projections.tails import WHOLE, tail_of
-from projections.views import Beliefs, Views, file_name
+from projections.view import file_name
+from projections.views import Views
 from tests.projections.test_kept_open import REVISED, TALLY, Growing, Held, held
 from tests.projections.test_lessons import LOADED as EAGER
 from tests.projections.worlds import (

@@ -24,7 +24,7 @@ from projections.credibility import score
 from projections.desk import Desk, views_folder
 from projections.record import TYPES
 from projections.registry import load
-from projections.views import file_name
+from projections.view import file_name
 from tests.copies import copy_ledger
 from tests.projections.worlds import (
     DAYS,

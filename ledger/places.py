@@ -21,9 +21,12 @@ _URL = re.compile(
     r"(?P<scheme>postgres(?:ql)?)://(?:(?P<who>.*)@)?(?P<host>[^/?#]*)(?:/(?P<db>[^?#]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
-_PASSWORD = re.compile(r"(postgres(?:ql)?://[^:@/\s]*):\S*@")
-_NAMED_PASSWORD = re.compile(r"(postgres(?:ql)?://\S*[?&](?:ssl)?password=)[^&\s)]*")
+_ADDRESS = re.compile(r"postgres(?:ql)?://?[^:@/\s]*")
+_PASSWORD = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,20}://[^:@/\s]*):[^@/\s]*@")
+_NAMED_PASSWORD = re.compile(r"([?&](?:ssl)?password=)[^&\s)]*")
 _NAME = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+#: What is meant as an address, and is none: another scheme, or a slash too few (on Windows, ``C:`` is a drive).
+_OTHER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|postgres(?:ql)?:", re.IGNORECASE)
 _SHOWN = ("host", "port", "dbname", "service")
 
 
@@ -51,7 +54,14 @@ class Server:
                 remedy="write postgresql://USER@HOST/DATABASE",
             )
         asked = parse_qsl(found["query"] or "", keep_blank_values=True)
-        schema = next((value for name, value in asked if name == "schema"), SCHEMA)
+        named = [value for name, value in asked if name == "schema"]
+        if len(named) > 1:
+            raise Usage(
+                "a ledger has one schema, and the address names several",
+                where="?schema=",
+                remedy="leave one of them",
+            )
+        schema = named[0] if named else SCHEMA
         if not _NAME.fullmatch(schema):
             raise Usage(
                 f"{schema!r} cannot be the name of a ledger's schema",
@@ -92,14 +102,33 @@ Location = Path | Server
 
 def location(text: str | Path | Server) -> Location:
     """What a flag, a variable or a settings file named. Raises ``Usage`` for an address that is none."""
-    if isinstance(text, str) and text.startswith(("postgresql://", "postgres://")):
+    if not isinstance(text, str):
+        return text
+    if text.startswith(("postgresql://", "postgres://")):
         return Server.parse(text)
-    return Path(text) if isinstance(text, str) else text
+    if found := _OTHER.match(text):
+        raise Usage(
+            f"{found[0]}… is neither a file nor an address that is known",  # no more of it: a password may follow
+            where="the ledger",
+            remedy="name a file, or write postgresql://USER@HOST/DATABASE",
+        )
+    return Path(text)
 
 
 def masked(text: str) -> str:
     """A text without the passwords of the addresses in it."""
-    return _NAMED_PASSWORD.sub(r"\1…", _PASSWORD.sub(r"\1@", text))
+    return re.sub(r"\S+", _masked, text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    word = found[0]
+    if address := _ADDRESS.search(word):
+        # Whatever stands before the last @ may be of the password, slashes too.
+        begun, end = address.end(), word.rfind("@")
+        if word[begun : begun + 1] == ":" and end > begun:
+            word = word[:begun] + word[end:]
+        word = _NAMED_PASSWORD.sub(r"\1…", word)
+    return _PASSWORD.sub(r"\1@", word)
 
 
 def beside(place: Location) -> Path:

@@ -179,6 +179,11 @@ def test_a_password_is_never_shown(url: str, shown: str) -> None:
         ("postgresql://u:secret@h/db?nothing=1", 2),
         ("postgresql://u:secret/x@127.0.0.1:1/db", 1),
         ("postgresql://u:secret@127.0.0.1:1/db?password=secret", 1),
+        ("postgresql://u:secret@h/db?schema=a&schema=b", 2),
+        ("postgresql:/u:secret@h/db", 2),
+        ("mysql://u:secret@h/db", 2),
+        ("sqlite:///desk.db", 2),
+        ("postgresql+psycopg://u:secret@h/db", 2),
     ],
 )
 def test_an_address_that_leads_nowhere_is_refused_without_its_password(
@@ -206,7 +211,8 @@ def test_what_lies_beside_a_ledger_tells_hosts_databases_and_schemas_apart() -> 
 
 
 def test_a_file_is_a_file() -> None:
-    assert location("postgresql.db") == Path("postgresql.db")
+    for name in ("postgresql.db", "C:\\desk.db", "C:/desk.db", "./sqlite:/x.db"):
+        assert location(name) == Path(name)
     assert beside(location("x/claims.db")) == Path("x/claims.db")
 
 

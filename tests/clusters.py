@@ -35,6 +35,13 @@ class Scheduler:
         self.processes.append(started)
         return started
 
+    def worker_address(self) -> str:
+        """Where one of the workers that are there listens itself."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            return str(next(iter(client.scheduler_info()["workers"])))
+
 
 @contextmanager
 def running(folder: Path, workers: int = 0) -> Iterator[Scheduler]:

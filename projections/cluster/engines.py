@@ -6,7 +6,6 @@ A worker that is killed costs its task, which another does again. Whoever stops 
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -16,10 +15,9 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError, Usage
-from projections.cluster import hearing
+from projections.cluster import hearing, knocking
 from projections.cluster.hearing import Range
 from projections.cluster.pools import Pool, Room
 from projections.cluster.tasks import Order, Result, Task, judge, shared
@@ -186,7 +184,7 @@ class Dask:
         for name in ("distributed", "distributed.client"):  # which has a level of its own
             logging.getLogger(name).setLevel(logging.CRITICAL)  # we say ourselves what matters
         try:
-            self._knock()
+            knocking.knock(self.scheduler, _REACHED)
             return distributed.Client(self.scheduler, timeout=_REACHED, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise LedgerError(
@@ -194,12 +192,6 @@ class Dask:
                 where=self.scheduler,
                 remedy="start one with `dask scheduler`, workers with `dask worker ADDR`; or use --engine processes",
             ) from None
-
-    def _knock(self) -> None:
-        """See whether anybody listens, at once: Dask would try again and again first."""
-        found = urlsplit(self.scheduler)
-        if found.scheme == "tcp" and found.hostname and found.port:
-            socket.create_connection((found.hostname, found.port), _REACHED).close()
 
     def _wait_for_workers(self, client: Any, seconds: float) -> None:
         until = time.monotonic() + seconds

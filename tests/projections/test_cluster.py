@@ -462,6 +462,8 @@ def test_replay_by_dask(dask, script, claims, copied) -> None:
     file.write_text(
         "from projections import Logic\nl = Logic('halves', 1, weigh=lambda piece, source: 0.5)\n"
     )
+    said = claims.run(*engine[:-1], dask.worker_address(), db=copied, ok=1)
+    assert "no scheduler can be reached there (a worker listens)" in said.err
     by_file = claims(*engine, "--logic", "halves.py", db=copied)
     assert claims("replay", "--logic", "halves.py", db=copied)["digest"] == by_file["digest"]
     file.write_text(

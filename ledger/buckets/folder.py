@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -44,9 +46,15 @@ class Folder:
             return fsspec.core.url_to_fs(self.url)  # type: ignore[no-any-return]
         except (ImportError, ValueError) as error:
             raise Usage(
-                f"no folder can be reached there ({error})",
+                f"no folder can be reached there ({_why(error)})",
                 where=self.url,
                 remedy="give a path, or a URL that fsspec knows and its package for it",
+            ) from None
+        except Exception as error:  # of whichever package
+            raise LedgerError(
+                f"no folder can be reached there ({_why(error)})",
+                where=self.url,
+                remedy="check the address, and what it takes to be let in",
             ) from None
 
     def path(self, name: str) -> str:
@@ -56,31 +64,21 @@ class Folder:
     def open(self, name: str) -> Any:
         """A file to be read, with ``seek``. Raises ``LedgerError`` where it cannot be."""
         fs, path = self._there
-        try:
+        remedy = "every worker must reach the folder under this name; `claims export --parquet` writes it"
+        with self._reached(name, "read", LedgerError, remedy):
             return open(f"{path}/{name}", "rb") if fs is None else fs.open(f"{path}/{name}", "rb")
-        except OSError as error:
-            raise LedgerError(
-                f"cannot be read ({error.strerror or error})",
-                where=self.path(name),
-                remedy="every worker must reach the folder under this name; `claims export --parquet` writes it",
-            ) from None
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a file; None where there is none."""
         fs, path = self._there
-        try:
-            if fs is None:
-                return Path(path, name).read_bytes()
-            return bytes(fs.cat_file(f"{path}/{name}"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise LedgerError(f"cannot be read ({error.strerror or error})", where=self.path(name)) from None
+        with self._reached(name, "read", LedgerError), suppress(FileNotFoundError, NotADirectoryError):
+            return Path(path, name).read_bytes() if fs is None else bytes(fs.cat_file(f"{path}/{name}"))
+        return None
 
     def write(self, name: str, data: bytes) -> None:
         """A file, whole or not at all."""
         fs, path = self._there
-        try:
+        with self._reached(name, "written", WriteFailed, "check the folder's rights and free space"):
             if fs is not None:
                 fs.makedirs(path, exist_ok=True)
                 fs.pipe_file(f"{path}/{name}", data)
@@ -90,25 +88,38 @@ class Folder:
             beside = target.with_name(f".{name}.partial")
             _write_through(beside, data)
             beside.replace(target)
-        except OSError as error:
-            raise WriteFailed(
-                f"cannot be written ({error.strerror or error})",
-                where=self.path(name),
-                remedy="check the folder's rights and free space",
-            ) from None
 
     def digest(self, name: str) -> str:
         """Hex SHA-256 of a file."""
         digest = hashlib.sha256()
-        with self.open(name) as file:
+        with self._reached(name, "read", LedgerError), self.open(name) as file:
             while some := file.read(_AT_ONCE):
                 digest.update(some)
         return digest.hexdigest()
+
+    @contextmanager
+    def _reached(
+        self, name: str, done: str, kind: type[LedgerError], remedy: str | None = None
+    ) -> Iterator[None]:
+        """Whatever fails in the block: which file could not be read or written, and why."""
+        try:
+            yield
+        except LedgerError:
+            raise
+        except Exception as error:
+            if "://" not in self.url and not isinstance(error, OSError):
+                raise  # on this machine nothing else comes of files; packages for others have errors of their own
+            raise kind(f"cannot be {done} ({_why(error)})", where=self.path(name), remedy=remedy) from None
 
 
 def damaged(what: str, where: str) -> Unverified:
     """A part that is not as it was written."""
     return Unverified(what, where=where, remedy="export again, into another folder")
+
+
+def _why(error: Exception) -> str:
+    said = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
+    return str(said or type(error).__name__)
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -80,7 +80,14 @@ def read(folder: Folder) -> Manifest | None:
     if raw is None:
         return None
     try:
-        return _parsed(orjson.loads(raw))
+        values = orjson.loads(raw)
+        if values["schema"] != SCHEMA and str(values["schema"]).startswith("buckets/"):
+            raise LedgerError(
+                f"the parts are of another version ({values['schema']}; this one knows {SCHEMA})",
+                where=folder.path(NAME),
+                remedy="export into another folder, or install the version that wrote them",
+            )
+        return _parsed(values)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise damaged("is no manifest of parts", folder.path(NAME)) from None
 

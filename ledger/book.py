@@ -22,6 +22,7 @@ from ledger.directory import Directory
 from ledger.drafts import Draft, Receipt, Status, entry_id
 from ledger.effective import effective
 from ledger.errors import AmbiguousName, Conflict, LedgerError, UnknownName
+from ledger.garbage import put_off
 from ledger.places import Location, location
 from ledger.store.base import AnyBody, EncryptedBody, SealedBody, Store, StoredRow, Writer
 
@@ -253,6 +254,7 @@ class Ledger:
 
     # -- appending ---------------------------------------------------------------------------------
 
+    @put_off()
     def append(
         self,
         drafts: Sequence[Draft],

@@ -28,7 +28,8 @@ def twin_marks(data: dict[str, Any]) -> tuple[int, ...]:
     """Marks under which a claim with the same proposition on the same day of another year is found."""
     proposition = [str(data.get(name, "")) for name in ("claimant", "place", "state", "negated")]
     proposition += [data.get("question", "control"), data.get("act", "asserts")]
-    days = {exact for clock in ("said", "valid") if (exact := day(data.get(clock) or "0000")) is not None}
+    dates = [data[clock] for clock in ("said", "valid") if data.get(clock)]
+    days = {exact for exact in map(day, dates) if exact is not None}
     return tuple(sorted(_mark("twin", *proposition, iso(exact)[5:]) for exact in days))
 
 

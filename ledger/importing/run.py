@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+from ledger import garbage
 from ledger.book import Draft, Ledger, Receipt
 from ledger.directory import Directory
 from ledger.errors import FAILED, OK, REJECTED, Conflict, LedgerError, UnknownName, Usage
@@ -215,13 +216,15 @@ def import_file(
     where = name or getattr(records, "name", "-")
     desk = Desk(book, tally, name=str(where), actor=actor, register=register)
     try:
-        translator.begin(desk)
-        desk.flush()
-        for rows in _batches(records, batch):
-            _take(rows, translator, desk)
-            _write_off(desk, rejects)
-            if progress is not None:
-                progress(tally)
+        with garbage.put_off():
+            translator.begin(desk)
+            desk.flush()
+            for rows in _batches(records, batch):
+                _take(rows, translator, desk)
+                _write_off(desk, rejects)
+                garbage.look()
+                if progress is not None:
+                    progress(tally)
     except KeyboardInterrupt:
         raise Interrupted(tally) from None
     finally:

@@ -7,7 +7,6 @@ never take for sound what ``block`` does not.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from ledger import codec
+from ledger.garbage import put_off
 from ledger.store.base import Columns, Names
 
 MASK = (1 << 64) - 1
@@ -30,15 +30,13 @@ def compiled() -> ModuleType | None:
 
     if os.environ.get("CLAIMS_KERNEL") == "plain":
         return None
-    collecting = gc.isenabled()
-    gc.disable()  # what numba makes while it is loaded stays: looking for garbage in it takes a tenth of the time
     try:
-        from ledger.integrity import compiled as found
+        with (
+            put_off()
+        ):  # what numba makes while it is loaded stays: looking for garbage in it takes a tenth of the time
+            from ledger.integrity import compiled as found
     except ImportError:
         return None
-    finally:
-        if collecting:
-            gc.enable()
     # Somebody else's functions may have these names.
     digest = np.empty(32, np.uint8)
     found.leaves(np.frombuffer(b"\0leaf", np.uint8), np.array([[1, 5]]), digest)

@@ -178,7 +178,7 @@ def test_an_interrupted_import_keeps_its_batches_and_can_be_done_again(copied: P
     before = size(copied)
     running = start(tmp_path, "import", "-", "--db", str(copied), stdin=subprocess.PIPE)
     assert running.stdin is not None
-    running.stdin.write("".join(map(claim, range(3_000))))
+    running.stdin.write("".join(map(claim, range(8_000))))
     running.stdin.flush()
     wait_until(lambda: size(copied) > before, running)
     time.sleep(0.2)

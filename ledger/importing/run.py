@@ -201,7 +201,7 @@ def import_file(
     rejects: TextIO | None = None,
     actor: str | None = None,
     progress: Callable[[Tally], None] | None = None,
-    batch: int = 2_000,
+    batch: int = 5_000,
 ) -> Tally:
     """Append what ``translator`` makes of ``records`` and say what became of it.
 

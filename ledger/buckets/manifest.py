@@ -80,21 +80,21 @@ def read(folder: Folder) -> Manifest | None:
     if raw is None:
         return None
     try:
-        values = orjson.loads(raw)
-        if values["schema"] != SCHEMA and str(values["schema"]).startswith("buckets/"):
-            raise LedgerError(
-                f"the parts are of another version ({values['schema']}; this one knows {SCHEMA})",
-                where=folder.path(NAME),
-                remedy="export into another folder, or install the version that wrote them",
-            )
-        return _parsed(values)
+        return _parsed(orjson.loads(raw), folder.path(NAME))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise damaged("is no manifest of parts", folder.path(NAME)) from None
 
 
-def _parsed(values: dict[str, Any]) -> Manifest:
-    if values["schema"] != SCHEMA:
-        raise ValueError(values["schema"])
+def _parsed(values: dict[str, Any], where: str) -> Manifest:
+    schema = values["schema"]
+    if schema != SCHEMA:
+        if not str(schema).startswith("buckets/"):
+            raise ValueError(schema)
+        raise LedgerError(
+            f"the parts are of another version ({schema}; this one knows {SCHEMA})",
+            where=where,
+            remedy="export into another folder, or install the version that wrote them",
+        )
     parts = tuple(Part(**one) for one in values["parts"])
     texts = [values["ledger"], values["root"], *(one.sha256 for one in parts), *(one.name for one in parts)]
     numbers = [values["buckets"], values["position"], *(one.rows for one in parts)]

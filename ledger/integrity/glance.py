@@ -31,9 +31,8 @@ def compiled() -> ModuleType | None:
     if os.environ.get("CLAIMS_KERNEL") == "plain":
         return None
     try:
-        with (
-            put_off()
-        ):  # what numba makes while it is loaded stays: looking for garbage in it takes a tenth of the time
+        # What numba makes while it is loaded stays: looking for garbage in it takes a tenth of the time.
+        with put_off():
             from ledger.integrity import compiled as found
     except ImportError:
         return None

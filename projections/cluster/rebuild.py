@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,9 +23,9 @@ from projections.cluster.tasks import Order
 from projections.lessons import Ask, learn_from
 from projections.making import Maker, jobs
 from projections.registry import Loaded
+from projections.view import Stamp, View, pinned, spool_of
 
 if TYPE_CHECKING:
-    from projections.view import Stamp, View
     from projections.views import Progress, Views
 
 
@@ -58,7 +57,7 @@ class Cluster:
         if loaded.logic.learns:
             learn = partial(self._learnt, order, survey, directory, loaded, views.progress)
             order = replace(order, learnt=views.teach(view, loaded, known, learn).learnt)
-        spool = Spool(_beside(view.path), _pinned(goal), tasks)
+        spool = Spool(spool_of(view.path), pinned(goal), tasks)
         try:
             done = spool.done()
             left = [one for one in tasks if one.key not in done]
@@ -136,15 +135,3 @@ def _registry(views: Views, upto: int) -> tuple[tuple[int, bytes, bytes], ...]:
         for recorded, leaf, body in views.ledger.registry()
         if recorded.position <= upto
     )
-
-
-def _pinned(goal: Stamp) -> str:
-    from projections.view import pinned
-
-    return pinned(goal)
-
-
-def _beside(candidate: Path) -> Path:
-    from projections.view import spool_of
-
-    return spool_of(candidate)

@@ -54,7 +54,7 @@ def test_somebody_who_hangs_up_is_no_scheduler() -> None:
 def test_somebody_who_speaks_something_else_is_no_scheduler(greeting: bytes) -> None:
     with (
         listening(lambda one: one.sendall(greeting)) as address,
-        pytest.raises((ValueError, OSError), match=f"somebody else listens|{GONE}"),
+        pytest.raises(ValueError, match="somebody else listens"),
     ):
         knock(address, AT_ONCE)
 
@@ -69,17 +69,18 @@ def test_nobody_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        *(
-            "nonsense",
-            "",
-            "tcp://",
-            "tcp://:8786",
-            "tcp://h:port",
-            "tcp://h:0",
-            "tcp://h:65536",
-            "tcp://h:1/status",
-        ),
-        *("tcp://[::1", "ftp://h:1", "http://h:8787/status", "8786"),
+        "nonsense",
+        "",
+        "8786",
+        "tcp://",
+        "tcp://:8786",
+        "tcp://h:port",
+        "tcp://h:0",
+        "tcp://h:65536",
+        "tcp://h:1/status",
+        "tcp://[::1",
+        "ftp://h:1",
+        "http://h:8787/status",
     ],
 )
 def test_what_is_no_address_is_refused_before_anybody_is_asked(address: str) -> None:
